@@ -1,0 +1,86 @@
+"""Settings: frozen dataclasses are the schema, YAML the file format; every error of a file is reported at once."""
+
+import dataclasses
+import hashlib
+import json
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, dataclass_transform
+
+import yaml
+
+from modelsgenesis.errors import UsageError
+from modelsgenesis.types import JSON
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def settings(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen dataclass that refuses unknown names when built from a file."""
+    cls.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+    return dataclasses.dataclass(frozen=True)(cls)
+
+
+def build(cls: type[T], values: JSON, source: str) -> T:
+    """Build the settings class `cls` from plain values; `source` names their origin in messages.
+
+    Raises UsageError listing every unknown name and every value of a wrong type at once.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        lines = [_explain(cls, problem) for problem in error.errors()]
+        raise UsageError(f"{source}: " + "; ".join(lines)) from None
+
+
+def _explain(cls: type[Any], problem: Any) -> str:
+    *parents, name = [str(part) for part in problem["loc"]] or ["?"]
+    place = ".".join([*parents, name])
+    if problem["type"] != "unexpected_keyword_argument":
+        return f"{place} = {problem['input']!r}: {problem['msg'].lower()}"
+    owner: Any = cls
+    for parent in parents:
+        owner = next((field.type for field in dataclasses.fields(owner) if field.name == parent), owner)
+    valid = [field.name for field in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else []
+    close = get_close_matches(name, valid, 1)
+    return f"{place}: no such setting" + (f", did you mean {close[0]}?" if close else f", valid: {', '.join(valid)}")
+
+
+def load(cls: type[T], path: Path, base: T | None = None) -> T:
+    """Read the YAML file `path` into `cls`; names it leaves out keep the value they have in `base`."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: must be a mapping of settings, not {type(values).__name__}")
+    return build(cls, _merge(to_dict(base) if base is not None else {}, values), str(path))
+
+
+def _merge(base: JSON, values: JSON) -> JSON:
+    merged = dict(base)
+    for name, value in values.items():
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = _merge(merged[name], value) if both else value
+    return merged
+
+
+def to_dict(config: Any) -> JSON:
+    """Plain values of a settings object: what YAML and JSON can hold."""
+    plain: JSON = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return plain
+
+
+def to_yaml(config: Any) -> str:
+    """The settings as YAML text that `load` reads back."""
+    text: str = yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def digest(value: Any) -> str:
+    """16 hexadecimal digits that identify a settings object or plain value."""
+    plain = to_dict(value) if dataclasses.is_dataclass(value) else value
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,16 @@
+"""Errors a user can act on: one line with what is wrong, why, and the next step."""
+
+
+class GenesisError(Exception):
+    """A failure the user can act on. The command line prints it as one line and exits with code 1.
+
+    The message names the file or setting, the cause and the next step.
+    """
+
+    exit_code = 1
+
+
+class UsageError(GenesisError):
+    """Wrong use: an unknown name, a contradictory or invalid setting. The command line exits with code 2."""
+
+    exit_code = 2

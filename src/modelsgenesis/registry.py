@@ -1,0 +1,66 @@
+"""One small registry for all five kinds of named things.
+
+Built-in things are registered as "module:attribute" strings, so that naming one imports nothing; other packages
+add theirs through the entry-point group ``modelsgenesis.<kind>``.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from modelsgenesis.errors import GenesisError, UsageError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Names to things of one kind, loaded when first asked for.
+
+    Args:
+        kind: what the things are, as shown in messages: "transform", "backbone", "proxy", "target", "init source".
+        builtin: name -> "module:attribute".
+    """
+
+    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._addresses = dict(builtin)
+        self._loaded: dict[str, T] = {}
+        self._plugins_read = False
+
+    def add(self, name: str, thing: T) -> None:
+        """Register `thing`; UsageError when the name is taken."""
+        if name in self.names():
+            raise UsageError(f"{self.kind} {name!r} is registered already; choose another name")
+        self._loaded[name] = thing
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        self._read_plugins()
+        return sorted({*self._addresses, *self._loaded})
+
+    def get(self, name: str) -> T:
+        """The thing called `name`; UsageError listing the valid names when there is none."""
+        if name not in self.names():
+            close = get_close_matches(name, self.names(), 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise UsageError(f"unknown {self.kind} {name!r}; {hint}valid: {', '.join(self.names())}")
+        if name not in self._loaded:
+            module, _, attribute = self._addresses[name].partition(":")
+            self._loaded[name] = getattr(import_module(module), attribute)
+        return self._loaded[name]
+
+    def _read_plugins(self) -> None:
+        if self._plugins_read:
+            return
+        self._plugins_read = True
+        for point in entry_points(group=f"modelsgenesis.{self.kind.replace(' ', '_')}"):
+            if point.name in self._addresses:
+                raise GenesisError(
+                    f"{self.kind} {point.name!r} of {point.value} clashes with {self._addresses[point.name]}; "
+                    "uninstall one of the two packages"
+                )
+            self._addresses[point.name] = point.value
+
+
