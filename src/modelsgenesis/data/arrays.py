@@ -1,0 +1,140 @@
+"""Zarr v3 arrays on disk: how a scan is laid out, written whole or not at all, and opened.
+
+One scan is one array; one shard, a single file, holds up to 512 voxels a side. Inside it small chunks are compressed
+and carry a checksum each, so a random cube touches few bytes and damage is an error, never silent noise.
+`benchmarks/store.py` measures the choice of chunk and codec.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorstore
+
+from modelsgenesis.errors import GenesisError
+from modelsgenesis.files import write_json
+from modelsgenesis.types import JSON, IntegerArray, Shape
+
+SCANS = "scans"
+
+CHUNK_3D = (32, 32, 16)
+CHUNK_2D = (128, 128)
+SHARD_3D = 512
+SHARD_2D = 4096
+
+
+def chunk_shape(shape: Shape) -> Shape:
+    """The inner chunk of an array of `shape`, (X, Y, Z) or (X, Y): never longer than the array."""
+    return tuple(min(n, side) for n, side in zip(shape, CHUNK_3D if len(shape) == 3 else CHUNK_2D, strict=True))
+
+
+def shard_shape(shape: Shape) -> Shape:
+    """The shard of an array of `shape`: whole chunks, the whole array up to 512 voxels a side (4096 in 2D)."""
+    limit = SHARD_3D if len(shape) == 3 else SHARD_2D
+    chunks = chunk_shape(shape)
+    return tuple(min(-(-n // side), max(limit // side, 1)) * side for n, side in zip(shape, chunks, strict=True))
+
+
+def array_metadata(shape: Shape, dtype: np.dtype[Any]) -> JSON:
+    """The Zarr v3 metadata of a scan."""
+    little = {"name": "bytes", "configuration": {"endian": "little"}}
+    plain = little if dtype.itemsize > 1 else {"name": "bytes"}
+    blosc = {"cname": "lz4", "clevel": 5, "shuffle": "bitshuffle", "typesize": dtype.itemsize, "blocksize": 0}
+    sharding = {
+        "chunk_shape": list(chunk_shape(shape)),
+        "codecs": [plain, {"name": "blosc", "configuration": blosc}, {"name": "crc32c"}],
+        "index_codecs": [little, {"name": "crc32c"}],
+        "index_location": "end",
+    }
+    return {
+        "shape": list(shape),
+        "data_type": dtype.name,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shard_shape(shape))}},
+        "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
+        "fill_value": 0,
+        "dimension_names": ["x", "y", "z"][: len(shape)],
+    }
+
+
+def create_groups(store: Path) -> None:
+    """Make `store` and its folder of scans Zarr groups, so that any Zarr reader can walk them."""
+    for folder in (store, store / SCANS):
+        if not (folder / "zarr.json").exists():
+            write_json(folder / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
+
+
+def array_path(store: Path, identifier: str) -> Path:
+    """The folder of a scan's array."""
+    return store / SCANS / identifier
+
+
+def write_array(store: Path, identifier: str, array: IntegerArray) -> int:
+    """Store `array`, (X, Y, Z) or (X, Y) unsigned integers, as the scan `identifier`; returns its bytes on disk.
+
+    It is written under another name, flushed and renamed, and takes the place of an older array of that name.
+
+    Raises:
+        GenesisError: when the disk refuses (full, read-only).
+    """
+    final = array_path(store, identifier)
+    partial, old = (final.with_name(f".{identifier}.{kind}") for kind in ("partial", "old"))
+    spec = {
+        "driver": "zarr3",
+        "kvstore": {"driver": "file", "path": str(partial)},
+        "metadata": array_metadata(array.shape, array.dtype),
+        "store_data_equal_to_fill_value": True,  # so that a chunk that is missing is always damage
+    }
+    try:
+        for leftover in (partial, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+        tensorstore.open(spec, create=True).result().write(array).result()
+        size = stored_bytes(partial)
+        if final.exists():
+            final.replace(old)
+        partial.replace(final)
+        _flush_folder(final.parent)
+    except (OSError, ValueError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise GenesisError(f"{final}: could not be written ({_first_line(error)}); free space or rights?") from error
+    shutil.rmtree(old, ignore_errors=True)
+    return size
+
+
+def open_array(store: Path, identifier: str, context: Any) -> Any:
+    """A TensorStore handle for reading; missing chunks are errors, and the file is not looked at again once cached.
+
+    Raises:
+        GenesisError: when it is absent or damaged.
+    """
+    path = array_path(store, identifier)
+    spec = {
+        "driver": "zarr3",
+        "kvstore": {"driver": "file", "path": str(path)},
+        "fill_missing_data_reads": False,
+        "recheck_cached_data": False,
+        "recheck_cached_metadata": False,
+    }
+    try:
+        return tensorstore.open(spec, context=context, open=True, read=True).result()
+    except (OSError, ValueError) as error:
+        raise GenesisError(f"{path}: cannot be opened ({_first_line(error)}); prepare the scan again") from error
+
+
+def stored_bytes(folder: Path) -> int:
+    """Bytes of all files under `folder`."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush a rename to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

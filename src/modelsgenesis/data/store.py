@@ -1,0 +1,204 @@
+"""A prepared store: a folder of Zarr v3 arrays, one a scan, and a manifest; cubes are read straight from it.
+
+Reading needs TensorStore only, never SimpleITK. Its threads do not survive a fork, so handles are opened when first
+needed, in each process for itself, and a store pickles without them.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelsgenesis.data.arrays import SCANS, array_path, create_groups, open_array, stored_bytes, write_array
+from modelsgenesis.data.intensity import Intensity
+from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.types import IntegerArray, Spacing
+
+CACHE_BYTES = 64 * 2**20
+OPEN_HANDLES = 1024
+
+_first_reader: int | None = None  # the process that TensorStore's threads belong to
+
+
+class Store:
+    """The scans of a prepared store, for reading.
+
+    Args:
+        path: the folder.
+        scans: what its manifest lists.
+        cache_bytes: most memory kept for decoded chunks, in each process.
+
+    Attributes:
+        scans: all scans, sorted by identifier.
+    """
+
+    def __init__(self, path: Path, scans: Sequence[Scan], cache_bytes: int = CACHE_BYTES) -> None:
+        self.path = path
+        self.scans: tuple[Scan, ...] = tuple(sorted(scans, key=lambda scan: scan.id))
+        self._cache_bytes = cache_bytes
+        self._forget_handles()
+
+    def _forget_handles(self) -> None:
+        self._handles: OrderedDict[str, Any] = OrderedDict()
+        self._context: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handles": OrderedDict(), "_context": None}
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def read(self, scan: Scan, corner: Sequence[int] | None = None, shape: Sequence[int] | None = None) -> IntegerArray:
+        """The cube of `shape` whose first voxel is `corner`, or the whole scan: unsigned integers, (X, Y, Z) or (X, Y).
+
+        Raises:
+            UsageError: when the cube reaches outside the scan.
+            GenesisError: when the array is missing or damaged.
+        """
+        start = tuple(int(value) for value in corner) if corner is not None else (0,) * len(scan.shape)
+        size = tuple(int(value) for value in shape) if shape is not None else scan.shape
+        if len(start) != len(scan.shape) or len(size) != len(scan.shape):
+            raise UsageError(f"{scan.id}: a cube of {len(size)} axes at {start} of a scan of shape {scan.shape}")
+        if any(a < 0 or n < 1 or a + n > whole for a, n, whole in zip(start, size, scan.shape, strict=True)):
+            raise UsageError(f"{scan.id}: cube {size} at {start} reaches outside the scan of shape {scan.shape}")
+        window = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+        try:
+            cube: IntegerArray = self._open(scan)[window].read().result()
+        except (OSError, ValueError) as error:
+            place = array_path(self.path, scan.id)
+            raise GenesisError(f"{place}: damaged ({str(error)[:200]}); delete it, prepare again") from error
+        return cube
+
+    def _open(self, scan: Scan) -> Any:
+        _refuse_forked_reader(self.path)
+        if scan.id in self._handles:
+            self._handles.move_to_end(scan.id)
+            return self._handles[scan.id]
+        if self._context is None:
+            self._context = _context(self._cache_bytes)
+        handle = open_array(self.path, scan.id, self._context)
+        if tuple(handle.shape) != scan.shape or handle.dtype.name != scan.dtype:
+            raise GenesisError(f"{array_path(self.path, scan.id)}: is not what the manifest says; prepare it again")
+        self._handles[scan.id] = handle
+        if len(self._handles) > OPEN_HANDLES:
+            self._handles.popitem(last=False)
+        return handle
+
+    def verify(self) -> list[str]:
+        """Read every array to its checksums; one line for each scan that is damaged, none when all is well."""
+        problems = []
+        for scan in self.scans:
+            try:
+                self.read(scan)
+                size = stored_bytes(array_path(self.path, scan.id))
+                if size != scan.bytes:
+                    problems.append(f"{scan.id}: {size} bytes on disk, the manifest says {scan.bytes}")
+            except GenesisError as error:
+                problems.append(f"{scan.id}: {error}")
+        return problems
+
+
+def _context(cache_bytes: int) -> Any:
+    """One thread each: parallelism comes from loader processes, which must not starve one another."""
+    import tensorstore
+
+    return tensorstore.Context(
+        {
+            "cache_pool": {"total_bytes_limit": cache_bytes},
+            "data_copy_concurrency": {"limit": 1},
+            "file_io_concurrency": {"limit": 1},
+        }
+    )
+
+
+def _refuse_forked_reader(path: Path) -> None:
+    """A forked child inherits TensorStore without its threads and would wait for ever; an error is better."""
+    global _first_reader
+    _first_reader = _first_reader or os.getpid()
+    if _first_reader != os.getpid():
+        raise GenesisError(f"{path}: a store read before a fork cannot be read after it; start workers with 'spawn'")
+
+
+def open_store(path: str | Path) -> Store:
+    """Open the prepared store at `path` for reading.
+
+    Raises:
+        GenesisError: when there is no store, or it holds no scan, or its manifest is damaged.
+    """
+    folder = Path(path)
+    if not (folder / MANIFEST).is_file():
+        raise GenesisError(f"{folder}: is not a prepared store (no {MANIFEST}); make one with genesis prepare")
+    scans = read_manifest(folder)
+    if not scans:
+        raise GenesisError(f"{folder}: the store holds no scans; run genesis prepare again")
+    return Store(folder, list(scans.values()))
+
+
+def add_scan(
+    path: str | Path,
+    identifier: str,
+    array: IntegerArray,
+    intensity: Intensity,
+    *,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    modality: str = "ct",
+    subject: str | None = None,
+    source: str = "",
+    digest: str = "",
+) -> Scan:
+    """Add an array of unsigned integers, (X, Y, Z) or (X, Y), to the store at `path`, made if need be.
+
+    For arrays that come from memory; scans on disk go through `prepare`. One process at a time may add.
+    """
+    folder = Path(path)
+    if array.dtype != intensity.dtype:
+        raise UsageError(f"{identifier}: {array.dtype} array, but the intensity map gives {intensity.dtype}; encode it")
+    create_groups(folder)
+    steps = tuple(spacing)[: array.ndim]
+    affine = np.diag([*(*steps, 1.0)[:3], 1.0])
+    scan = Scan(
+        id=identifier,
+        subject=subject or identifier,
+        source=source,
+        digest=digest,
+        shape=array.shape,
+        spacing=steps,
+        affine=tuple(tuple(row) for row in affine.tolist()),
+        modality=modality,
+        intensity=intensity,
+        dtype=array.dtype.name,
+        bytes=write_array(folder, identifier, array),
+    )
+    append_scan(folder, scan)
+    return scan
+
+
+def describe(store: Store) -> dict[str, Any]:
+    """What a store holds, for `genesis info`: counts, modalities, shapes, spacings, and bytes stored and raw."""
+    shapes = np.array([(*scan.shape, 1)[:3] for scan in store.scans])
+    spacings = np.array([(*scan.spacing, 1.0)[:3] for scan in store.scans])
+    raw = sum(int(np.prod(scan.shape)) * np.dtype(scan.dtype).itemsize for scan in store.scans)
+    counts = {name: sum(scan.modality == name for scan in store.scans) for name in {s.modality for s in store.scans}}
+    return {
+        "path": str(store.path),
+        "scans": len(store.scans),
+        "subjects": len({scan.subject for scan in store.scans}),
+        "modality": dict(sorted(counts.items())),
+        "shape": _range(shapes),
+        "spacing": _range(spacings),
+        "bytes_stored": sum(scan.bytes for scan in store.scans),
+        "bytes_raw": raw,
+        "folder": f"{SCANS}/<id>",
+    }
+
+
+def _range(rows: Any) -> dict[str, list[Any]]:
+    return {
+        "smallest": rows.min(axis=0).tolist(),
+        "median": np.median(rows, axis=0).tolist(),
+        "largest": rows.max(axis=0).tolist(),
+    }
