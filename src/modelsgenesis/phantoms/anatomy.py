@@ -54,13 +54,15 @@ class Drawing:
         """Radial coordinate of the rib cage, 1 at its inner wall; it narrows to the apex of the lungs."""
         height = np.clip((self.z + 70) / self.rng.uniform(178, 192), 0, 0.999)
         narrow = np.sqrt(1 - height**2.6)
-        return np.hypot(self.x / (124 * narrow), self.y / (78 * narrow))
+        radial: FloatArray = np.hypot(self.x / (124 * narrow), self.y / (78 * narrow))
+        return radial
 
     def _diaphragm(self) -> FloatArray:
         """z of the diaphragm above each (x, y): a higher dome on the right (x < 0), over the liver."""
         base, right, left = self.rng.uniform((-98, 42, 30), (-80, 56, 44))
         dome = right * np.exp(-(((self.x + 62) / 52) ** 2) - ((self.y + 5) / 62) ** 2)
-        return base + dome + left * np.exp(-(((self.x - 62) / 50) ** 2) - ((self.y + 5) / 62) ** 2)
+        surface: FloatArray = base + dome + left * np.exp(-(((self.x - 62) / 50) ** 2) - ((self.y + 5) / 62) ** 2)
+        return surface
 
     def torso(self) -> None:
         """Skin to pleura: fat, muscle, the lungs in the cavity, and the table below the patient."""

@@ -64,7 +64,8 @@ def _scanned(rng: np.random.Generator, image: FloatArray) -> FloatArray:
     blurred = ndimage.gaussian_filter(image, 0.5)
     noise = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), (0.6, 0.6, 0.3))
     noise *= np.float32(rng.uniform(10, 25)) / noise.std()
-    return np.maximum(blurred + noise, np.float32(-1024))
+    image = blurred + noise
+    return np.maximum(image, np.float32(-1024), out=image)
 
 
 def write_unlabelled(

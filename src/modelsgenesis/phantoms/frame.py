@@ -54,11 +54,13 @@ class Frame:
         """Anatomical points (N, 3) to positions in the grid, mm; one fixed-point step inverts the waves well enough."""
         straight = points * self._scale + self._offset
         waves = np.sin(straight @ self._direction.T + self._phase)
-        return straight - (waves @ self._bend) * self._scale
+        points_in_grid: Points = straight - (waves @ self._bend) * self._scale
+        return points_in_grid
 
     def position(self, voxels: npt.NDArray[np.int64]) -> Points:
         """Voxel indices (N, 3) to positions in the grid, mm."""
-        return (voxels - (np.array(self.shape) - 1) / 2) * self.spacing
+        positions: Points = (voxels - (np.array(self.shape) - 1) / 2) * self.spacing
+        return positions
 
     def tube(self, path: Points, radii: Points) -> FloatArray:
         """Share of each voxel (X, Y, Z) inside the tapering tube along `path` (N, 3) with `radii` (N,), in grid mm."""
