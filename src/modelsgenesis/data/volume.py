@@ -1,0 +1,231 @@
+"""Reading a scan into a `Volume`, resampling it, and writing an array back on the grid of its source."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
+
+from modelsgenesis.data.geometry import Affine, Grid, closest_to_lps
+from modelsgenesis.data.integrity import LARGEST_BYTES, check_file
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.files import replacing
+from modelsgenesis.types import FloatArray, Spacing
+
+WRITABLE = (".nii.gz", ".nii", ".mha", ".nrrd", ".png", ".tif", ".tiff")
+_FLOAT32_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A scan in memory.
+
+    Args:
+        array: (X, Y, Z), or (X, Y) for a 2D image; float32 in physical units (HU for CT); x to the left, y to the
+            back, z to the head, by the closest permutation and flips: a rotation of the source stays in the affine.
+        spacing: mm per voxel along X, Y(, Z).
+        affine: 4x4, voxel index of `array` to LPS mm.
+        identifier: name of the source.
+        grid: the geometry of the source, as in its file.
+    """
+
+    array: FloatArray
+    spacing: Spacing
+    affine: Affine
+    identifier: str
+    grid: Grid
+
+
+def read_volume(path: str | Path, series: str | None = None, largest_bytes: int = LARGEST_BYTES) -> Volume:
+    """Read NIfTI, MetaImage, NRRD, a DICOM series or a greyscale PNG, JPEG or TIFF image.
+
+    Args:
+        path: the file, or the folder of a DICOM series.
+        series: SeriesInstanceUID; needed when a folder holds several.
+        largest_bytes: a scan that needs more memory than this, as float32, is refused before any is taken.
+
+    Raises:
+        GenesisError: missing, truncated, corrupt, unreadable, 4D, colour, uneven slice distance, too large.
+        UsageError: several series in the folder and none named, or a series that is not there.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise GenesisError(f"{source}: no such file or folder; check the path")
+    try:
+        image = _read_series(source, series, largest_bytes) if source.is_dir() else _read_file(source, largest_bytes)
+    except RuntimeError as error:
+        raise GenesisError(f"{source}: unreadable ({_cause(error)}); check the file with another viewer") from error
+    except MemoryError as error:
+        raise GenesisError(f"{source}: too large for the memory of this machine; crop or split it") from error
+    return _oriented(image, series or _stem(source))
+
+
+def _read_series(folder: Path, series: str | None, largest_bytes: int) -> Any:
+    from modelsgenesis.data.dicom import list_series, ordered_files
+
+    found = list_series(folder)
+    if not found:
+        raise GenesisError(f"{folder}: holds no DICOM images; give a scan file or the folder of a series")
+    if series is None and len(found) > 1:
+        raise UsageError(f"{folder}: holds {len(found)} series; choose one of {', '.join(sorted(found))}")
+    uid = series if series is not None else next(iter(found))
+    if uid not in found:
+        raise UsageError(f"{folder}: no series {uid}; choose one of {', '.join(sorted(found))}")
+    files = ordered_files(found[uid], folder)
+    if len(files) == 1:
+        return _read_file(files[0], largest_bytes)
+    first = found[uid][0]
+    _check_memory(folder, (first.columns, first.rows, len(files)), largest_bytes)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames([str(file) for file in files])
+    reader.SetOutputPixelType(sitk.sitkFloat32)  # the rescale slope may differ from slice to slice (PET)
+    return reader.Execute()
+
+
+def _read_file(path: Path, largest_bytes: int) -> Any:
+    check_file(path, largest_bytes)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    size, channels = reader.GetSize(), reader.GetNumberOfComponents()
+    if channels != 1:
+        raise GenesisError(f"{path}: {channels} values a voxel (colour or vector); convert it to one channel")
+    if any(extent > 1 for extent in size[3:]):
+        raise GenesisError(f"{path}: {len(size)}D, size {'x'.join(map(str, size))}; split it into 3D volumes")
+    _check_memory(path, size, largest_bytes)
+    image = reader.Execute()
+    while image.GetDimension() > 3:
+        image = image[..., 0]
+    return image
+
+
+def _check_memory(path: Path, size: tuple[int, ...], largest_bytes: int) -> None:
+    needed = int(np.prod([float(extent) for extent in size])) * _FLOAT32_BYTES
+    if needed == 0:
+        raise GenesisError(f"{path}: empty, size {'x'.join(map(str, size))}; leave it out")
+    if needed > largest_bytes:
+        shape = "x".join(map(str, size))
+        raise GenesisError(f"{path}: {shape} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
+
+
+def _oriented(image: Any, identifier: str) -> Volume:
+    grid = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    orientation = closest_to_lps(grid)
+    in_file_order = np.transpose(sitk.GetArrayViewFromImage(image))
+    return Volume(
+        array=np.array(orientation.apply(in_file_order), dtype=np.float32, order="C"),
+        spacing=orientation.values(grid.spacing),
+        affine=orientation.affine(grid),
+        identifier=identifier,
+        grid=grid,
+    )
+
+
+def resample(volume: Volume, spacing: Spacing, nearest: bool = False) -> Volume:
+    """The volume at another spacing, over the same field of view; linear interpolation, or the nearest voxel.
+
+    Args:
+        volume: the volume; its source grid is kept.
+        spacing: wanted mm per voxel along X, Y(, Z).
+        nearest: for label maps.
+
+    Raises:
+        UsageError: when `spacing` has not one positive value an axis.
+    """
+    axes = volume.array.ndim
+    if len(spacing) != axes or not all(np.isfinite(step) and step > 0 for step in spacing):
+        raise UsageError(f"spacing {spacing}: needs {axes} positive numbers (mm), one an axis")
+    size = tuple(
+        max(1, round(n * old / new)) for n, old, new in zip(volume.array.shape, volume.spacing, spacing, strict=True)
+    )
+    ratio = np.array(spacing) / np.array(volume.spacing)
+    affine = volume.affine.copy()
+    # The field of view begins half a voxel before the first centre, for the old and for the new voxels.
+    affine[:3, 3] += volume.affine[:3, :axes] @ ((ratio - 1) / 2)
+    affine[:3, :axes] *= ratio
+    target = _grid_of(affine, size, spacing)
+    image = _to_image(volume.array, _grid_of(volume.affine, volume.array.shape, volume.spacing))
+    array = np.ascontiguousarray(_resample_onto(image, target, nearest))
+    return replace(volume, array=array, spacing=tuple(float(step) for step in spacing), affine=affine)
+
+
+def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, nearest: bool = True) -> None:
+    """Write `array` on the source grid of `like`, so that it overlays the source exactly.
+
+    Args:
+        array: of the shape of `like.array`, (X, Y, Z) or (X, Y), in LPS order; its type is kept, booleans become uint8.
+        like: the volume the array belongs to, as read or resampled.
+        path: .nii.gz, .nii, .mha, .nrrd; for 2D also .png or .tif. Written atomically.
+        nearest: undo a resampling with the nearest voxel (labels) rather than linearly (probabilities).
+
+    Raises:
+        UsageError: wrong shape or an unknown suffix.
+        GenesisError: the disk refuses.
+    """
+    target = Path(path)
+    suffix = next((known for known in WRITABLE if target.name.lower().endswith(known)), None)
+    if suffix is None:
+        raise UsageError(f"{target}: cannot be written in this format; use one of {', '.join(WRITABLE)}")
+    if array.shape != like.array.shape:
+        raise UsageError(f"{target}: array of shape {array.shape}, the volume has {like.array.shape}; they must agree")
+    values = array.astype(np.uint8) if array.dtype == np.bool_ else array
+    image = _to_image(_on_source_grid(values, like, nearest), like.grid)
+    with replacing(target) as temporary:
+        named = temporary.with_name(temporary.name + suffix)  # SimpleITK picks the format by the suffix
+        try:
+            sitk.WriteImage(image, str(named), useCompression=True)
+            named.replace(temporary)
+        except RuntimeError as error:
+            raise GenesisError(f"{target}: could not be written ({_cause(error)}); free space or rights?") from error
+        finally:
+            named.unlink(missing_ok=True)
+
+
+def _on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool) -> npt.NDArray[Any]:
+    orientation = closest_to_lps(like.grid)
+    source_affine, size = orientation.affine(like.grid), orientation.values(like.grid.size)
+    if size != array.shape or not np.allclose(source_affine, like.affine, atol=1e-6):
+        image = _to_image(array, _grid_of(like.affine, array.shape, like.spacing))
+        target = _grid_of(source_affine, size, orientation.values(like.grid.spacing))
+        array = _resample_onto(image, target, nearest)
+    return orientation.undo(array)
+
+
+def _resample_onto(image: Any, target: Grid, nearest: bool) -> npt.NDArray[Any]:
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetSize([int(n) for n in target.size])
+    resampler.SetOutputSpacing(target.spacing)
+    resampler.SetOutputOrigin(target.origin)
+    resampler.SetOutputDirection(target.direction)
+    resampler.SetInterpolator(sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear)
+    resampler.SetUseNearestNeighborExtrapolator(True)  # rounding the size may reach past the last voxel
+    resampled: npt.NDArray[Any] = np.transpose(sitk.GetArrayFromImage(resampler.Execute(image)))
+    return resampled
+
+
+def _grid_of(affine: Affine, size: tuple[int, ...], spacing: Spacing) -> Grid:
+    axes = len(size)
+    cosines = affine[:axes, :axes] / np.array(spacing)
+    origin = tuple(float(value) for value in affine[:axes, 3])
+    return Grid(size, tuple(float(step) for step in spacing), origin, tuple(float(value) for value in cosines.ravel()))
+
+
+def _to_image(array: npt.NDArray[Any], grid: Grid) -> Any:
+    image = sitk.GetImageFromArray(np.ascontiguousarray(np.transpose(array)))
+    image.SetSpacing(grid.spacing)
+    image.SetOrigin(grid.origin)
+    image.SetDirection(grid.direction)
+    return image
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").rsplit(".", 1)[0] or path.name
+
+
+def _cause(error: Exception) -> str:
+    """The one telling line of an ITK exception."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("Exception thrown", "sitk::ERROR", "/"))]
+    return (telling or lines or [type(error).__name__])[-1][:200]
