@@ -1,0 +1,28 @@
+"""Backbones, the heads that attach to them, and where their weights come from."""
+
+from collections.abc import Callable
+from typing import Any
+
+from modelsgenesis.config import settings
+from modelsgenesis.registry import Registry
+
+BACKBONES: Registry[Callable[..., Any]] = Registry("backbone", {"unet3d": "modelsgenesis.models.unet3d:UNet3D"})
+
+
+@settings
+class BackboneSettings:
+    """Which network, and its size."""
+
+    name: str = "unet3d"
+    """A registered backbone."""
+    width: int = 32
+    """Base width; 32 is the published network."""
+    norm: str = "batch"
+    """batch (batch statistics always, as published), running, or group."""
+    input_channels: int = 1
+    """Channels of the input."""
+
+
+def build_backbone(choice: BackboneSettings) -> Any:
+    """The backbone `choice` describes; UsageError for an unknown name."""
+    return BACKBONES.get(choice.name)(input_channels=choice.input_channels, width=choice.width, norm=choice.norm)

@@ -1,0 +1,136 @@
+"""Random cubes straight from the store, the same for a (seed, epoch, item) whatever the number of workers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from modelsgenesis.config import settings
+from modelsgenesis.data.store import Scan, Store
+from modelsgenesis.errors import UsageError
+from modelsgenesis.types import FloatArray, IntegerArray, Shape
+
+TISSUE_HU = -150.0
+"""A CT voxel at or above this is tissue, below it air or lung (PAPER 1.3, accept rule)."""
+TISSUE_UNIT = 0.1
+"""The same border for other modalities, on the [0, 1] scale."""
+RELEASED_MARGIN = (100, 100, 30)
+RELEASED_MINIMUM_SLICES = 96
+RELEASED_TISSUE = 0.15
+
+
+@settings
+class CubeSettings:
+    """Which cubes are cut.
+
+    Rule `default`: uniform location in a uniformly chosen scan; a cube is air-only when fewer than `tissue[0]` of its
+    voxels are tissue (CT: at least -150 HU; else at least 0.1 on the unit scale) and full-tissue when more than
+    `tissue[1]` are; both are rejected. After `tries` rejections the last cube is taken, so a scan of nothing else
+    still serves. Rule `released`: PAPER 1.3, corner at least 100 voxels from the in-plane border and 30 slices from
+    the ends, scans under 96 slices dropped, rejected when tissue exceeds 15 %, where an air voxel below tissue counts half.
+    """
+
+    shape: tuple[int, ...] = (64, 64, 32)
+    """Voxels along X, Y, Z (two numbers for a store of 2D images)."""
+    rule: str = "default"
+    """default or released."""
+    tissue: tuple[float, float] = (0.05, 0.95)
+    """Smallest and largest share of tissue (rule default)."""
+    tries: int = 50
+    """Locations tried for a cube before the last is taken."""
+
+
+@dataclass(frozen=True)
+class Cube:
+    """A cube and where it was cut.
+
+    Attributes:
+        array: (1, X, Y, Z) or (1, X, Y) float32 in [0, 1].
+        scan: the scan it is of.
+        corner: its first voxel.
+    """
+
+    array: FloatArray
+    scan: Scan
+    corner: Shape
+
+    @property
+    def position(self) -> tuple[float, ...]:
+        """Centre of the cube as a fraction of the scan's sides, 0 to 1 along each axis."""
+        sides = zip(self.corner, self.array.shape[1:], self.scan.shape, strict=True)
+        return tuple((corner + side / 2) / whole for corner, side, whole in sides)
+
+
+def generator(*key: int) -> np.random.Generator:
+    """The random generator of a key such as (seed, epoch, item)."""
+    return np.random.default_rng(key)
+
+
+class CubeSampler:
+    """Cuts random cubes from scans of a store.
+
+    Args:
+        store: the store.
+        scans: the scans to cut from; those too small for the rule are left out (`dropped`).
+        choice: shape and rule.
+
+    Raises UsageError when no scan is large enough, the rule is unknown, or `released` meets data that is not CT.
+    """
+
+    def __init__(self, store: Store, scans: Sequence[Scan], choice: CubeSettings) -> None:
+        if choice.rule not in ("default", "released"):
+            raise UsageError(f"cubes.rule: {choice.rule!r} is unknown; valid: default, released")
+        self._store, self._choice = store, choice
+        self._released = choice.rule == "released"
+        if self._released and any(scan.modality != "ct" for scan in scans):
+            raise UsageError("cubes.rule: released is defined in HU, for CT alone; use rule default")
+        self._margin = RELEASED_MARGIN if self._released else (0,) * len(choice.shape)
+        self.scans = [scan for scan in scans if self._fits(scan)]
+        self.dropped = [scan for scan in scans if not self._fits(scan)]
+        if not self.scans:
+            largest = max((scan.shape for scan in scans), default=())
+            raise UsageError(
+                f"cubes.shape: {choice.shape} by rule {choice.rule} fits none of {len(scans)} scans "
+                f"(a large one is {largest}); use smaller cubes or rule default"
+            )
+
+    def _fits(self, scan: Scan) -> bool:
+        if len(scan.shape) != len(self._choice.shape):
+            return False
+        if self._released and scan.shape[2] < RELEASED_MINIMUM_SLICES:
+            return False
+        sides = zip(scan.shape, self._choice.shape, self._margin, strict=True)
+        return all(whole >= side + 2 * margin for whole, side, margin in sides)
+
+    def cube(self, rng: np.random.Generator) -> Cube:
+        """A random cube that the rule accepts; consumes `rng`."""
+        scan = self.scans[int(rng.integers(len(self.scans)))]
+        low = np.array(self._margin)
+        high = np.array(scan.shape) - self._choice.shape - low
+        samples, corner = self._read(scan, rng, low, high)
+        for _ in range(self._choice.tries - 1):
+            if self._accepted(scan, samples):
+                break
+            samples, corner = self._read(scan, rng, low, high)
+        kept = samples[tuple(slice(side) for side in self._choice.shape)]
+        return Cube(scan.intensity.unit(kept)[None], scan, corner)
+
+    def _read(
+        self, scan: Scan, rng: np.random.Generator, low: IntegerArray, high: IntegerArray
+    ) -> tuple[IntegerArray, Shape]:
+        corner = tuple(int(c) for c in rng.integers(low, high, endpoint=True))
+        shape = self._choice.shape
+        if self._released:  # its rule looks one slice further; the margin leaves room
+            shape = (*shape[:2], shape[2] + 1)
+        return self._store.read(scan, corner, shape), corner
+
+    def _accepted(self, scan: Scan, samples: IntegerArray) -> bool:
+        is_ct = scan.modality == "ct"
+        border = scan.intensity.encode(TISSUE_HU) if is_ct else TISSUE_UNIT * scan.intensity.levels
+        tissue = samples >= border
+        if self._released:
+            here, further = tissue[..., :-1], tissue[..., 1:]
+            weight = np.count_nonzero(here) + 0.5 * np.count_nonzero(~here & further)
+            return bool(weight <= RELEASED_TISSUE * here.size)
+        share = np.count_nonzero(tissue) / tissue.size
+        return bool(self._choice.tissue[0] <= share <= self._choice.tissue[1])

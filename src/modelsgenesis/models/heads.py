@@ -1,0 +1,61 @@
+"""Networks for a task: a backbone and the head that task needs."""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class _PointwiseHead(nn.Module):
+    """1x1x1 convolution; named `final_conv` inside `out_tr` as in the published weights."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.final_conv = nn.Conv3d(inputs, outputs, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.final_conv(x)
+        return y
+
+
+class DenseNetwork(nn.Module):
+    """Encoder-decoder with one output per voxel: logits (N, outputs, X, Y, Z).
+
+    Serves restoration and segmentation. Any input size: sides that the deepest stride does not
+    divide are padded by repeating the border and the output is cropped.
+    """
+
+    def __init__(self, backbone: Any, outputs: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.out_tr = _PointwiseHead(backbone.decoder_channels, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, X, Y, Z) to logits (N, outputs, X, Y, Z)."""
+        padded = _pad(x, self.backbone.strides[-1])
+        logits: Tensor = self.out_tr(self.backbone.decode(self.backbone.encode(padded)))
+        return logits[(..., *(slice(side) for side in x.shape[2:]))]
+
+
+class ClassificationNetwork(nn.Module):
+    """Encoder, global average pooling, dense 1024, dense `outputs` (PAPER 1.4): logits (N, outputs)."""
+
+    def __init__(self, backbone: Any, outputs: int, hidden: int = 1024) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.dense_1 = nn.Linear(backbone.channels[-1], hidden)
+        self.dense_2 = nn.Linear(hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, X, Y, Z) to logits (N, outputs)."""
+        deepest = self.backbone.encode(_pad(x, self.backbone.strides[-1]))[-1]
+        logits: Tensor = self.dense_2(functional.relu(self.dense_1(deepest.flatten(2).mean(2))))
+        return logits
+
+
+def _pad(x: Tensor, stride: int) -> Tensor:
+    """Pad the spatial sides of `x` at their ends to multiples of `stride`, repeating the border."""
+    missing = [-side % stride for side in x.shape[2:]]
+    if not any(missing):
+        return x
+    return functional.pad(x, [n for side in reversed(missing) for n in (0, side)], mode="replicate")

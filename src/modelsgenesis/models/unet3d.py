@@ -1,0 +1,119 @@
+"""The papers' 3D U-Net (PAPER 1.3), state-dict names as published with ``Genesis_Chest_CT.pt``.
+
+Width 32 is the published network: with the one-channel restoration head it has 19,073,665 parameters.
+"""
+
+from collections.abc import Sequence
+from math import gcd
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+NormMode = Literal["batch", "running", "group"]
+"""``batch``: batch statistics always, also at inference, as published; ``running``: PyTorch's usual batch norm;
+``group``: group norm, for batches too small for statistics."""
+
+
+class AlwaysBatchNorm(nn.BatchNorm3d):
+    """Batch norm that uses the statistics of the batch at hand in training and at inference (PAPER 1.3)."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name of the base class
+        """Normalise (N, C, X, Y, Z); running statistics are kept up only in training, for export."""
+        mean, var = (self.running_mean, self.running_var) if self.training else (None, None)
+        return functional.batch_norm(input, mean, var, self.weight, self.bias, True, self.momentum or 0.0, self.eps)
+
+
+def _norm(mode: NormMode, channels: int) -> nn.Module:
+    if mode == "group":
+        return nn.GroupNorm(gcd(8, channels), channels)
+    return AlwaysBatchNorm(channels) if mode == "batch" else nn.BatchNorm3d(channels)
+
+
+class _Convolution(nn.Module):
+    """3x3x3 convolution, norm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, norm: NormMode) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv3d(inputs, outputs, kernel_size=3, padding=1)
+        self.bn1 = _norm(norm, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.bn1(self.conv1(x)), inplace=True)
+
+
+class _Down(nn.Module):
+    """Two convolutions of an encoder level; the pooling between levels is the backbone's."""
+
+    def __init__(self, inputs: int, middle: int, outputs: int, norm: NormMode) -> None:
+        super().__init__()
+        self.ops = nn.Sequential(_Convolution(inputs, middle, norm), _Convolution(middle, outputs, norm))
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.ops(x)
+        return features
+
+
+class _Up(nn.Module):
+    """Transposed convolution, concatenation with the skip, two convolutions."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int, norm: NormMode) -> None:
+        super().__init__()
+        self.up_conv = nn.ConvTranspose3d(inputs, inputs, kernel_size=2, stride=2)
+        self.ops = nn.Sequential(_Convolution(inputs + skip, outputs, norm), _Convolution(outputs, outputs, norm))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        features: Tensor = self.ops(torch.cat((self.up_conv(x), skip), 1))
+        return features
+
+
+class UNet3D(nn.Module):
+    """Backbone: encoder of four levels, decoder with skip concatenation.
+
+    Args:
+        input_channels: channels of the input.
+        width: base width; level channels are 2, 4, 8 and 16 times it (32: the published network).
+        norm: see `NormMode`.
+
+    Attributes:
+        channels: channels of the encoder pyramid.
+        strides: voxels of the input per voxel of each pyramid level.
+        decoder_channels: channels of what `decode` returns.
+    """
+
+    def __init__(self, input_channels: int = 1, width: int = 32, norm: NormMode = "batch") -> None:
+        super().__init__()
+        w = width
+        self.input_channels, self.width, self.norm = input_channels, width, norm
+        self.channels = (2 * w, 4 * w, 8 * w, 16 * w)
+        self.strides = (1, 2, 4, 8)
+        self.decoder_channels = 2 * w
+        self.down_tr64 = _Down(input_channels, w, 2 * w, norm)
+        self.down_tr128 = _Down(2 * w, 2 * w, 4 * w, norm)
+        self.down_tr256 = _Down(4 * w, 4 * w, 8 * w, norm)
+        self.down_tr512 = _Down(8 * w, 8 * w, 16 * w, norm)
+        self.up_tr256 = _Up(16 * w, 8 * w, 8 * w, norm)
+        self.up_tr128 = _Up(8 * w, 4 * w, 4 * w, norm)
+        self.up_tr64 = _Up(4 * w, 2 * w, 2 * w, norm)
+
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, X, Y, Z), sides divisible by 8, to features at strides 1, 2, 4 and 8."""
+        first = self.down_tr64(x)
+        second = self.down_tr128(functional.max_pool3d(first, 2))
+        third = self.down_tr256(functional.max_pool3d(second, 2))
+        return first, second, third, self.down_tr512(functional.max_pool3d(third, 2))
+
+    def decode(self, pyramid: Sequence[Tensor]) -> Tensor:
+        """The pyramid of `encode` to (N, decoder_channels, X, Y, Z) at stride 1."""
+        first, second, third, deepest = pyramid
+        features: Tensor = self.up_tr64(self.up_tr128(self.up_tr256(deepest, third), second), first)
+        return features
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The feature pyramid: `encode`."""
+        return self.encode(x)
+
+
+ENCODER_PREFIXES = ("down_tr64.", "down_tr128.", "down_tr256.", "down_tr512.")
+"""What of the state dict is the encoder."""

@@ -1,0 +1,194 @@
+"""Where a network's weights come from, and writing them with their provenance.
+
+An init source is a URI: ``scratch`` (PyTorch's default), ``scratch:he``, ``scratch:xavier``, ``run:PATH`` (a run
+folder), ``file:PATH`` (safetensors, or a PyTorch file such as the published ``Genesis_Chest_CT.pt``). Loading never
+falls back to scratch: it returns a report of every tensor, and fails when none fits.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.files import replacing
+from modelsgenesis.models.unet3d import ENCODER_PREFIXES
+from modelsgenesis.registry import Registry
+from modelsgenesis.types import JSON
+
+HEAD_PREFIXES = ("out_tr.", "dense_1.", "dense_2.")
+FIRST_CONVOLUTION = "down_tr64.ops.0.conv1.weight"
+COUNTER = "num_batches_tracked"
+
+
+@dataclass
+class LoadReport:
+    """What became of every tensor.
+
+    Attributes:
+        source: the init URI.
+        loaded: names copied as they are.
+        adapted: name -> how it was changed to fit.
+        skipped: name in the source -> why it was not used.
+        missing: names in the network that got nothing and keep their random start (a new head, usually).
+    """
+
+    source: str
+    loaded: list[str] = field(default_factory=list)
+    adapted: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> JSON:
+        """Plain values for a manifest."""
+        return asdict(self)
+
+    def summary(self) -> str:
+        """One line, and one for each reason to skip."""
+        counts = f"{len(self.loaded)} tensors loaded, {len(self.adapted)} adapted"
+        lines = [f"init {self.source}: {counts}, {len(self.skipped)} skipped, {len(self.missing)} new"]
+        for reason in sorted(set(self.skipped.values())):
+            names = [name for name, why in self.skipped.items() if why == reason]
+            lines.append(f"  skipped, {reason}: {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}")
+        return "\n".join(lines)
+
+
+InitSource = Callable[[str, nn.Module, str, bool], LoadReport]
+"""(rest of the URI, network, scope, with head) -> report."""
+
+
+def initialise(network: nn.Module, uri: str, scope: str = "encoder-decoder", head: bool = False) -> LoadReport:
+    """Initialise `network` in place from the init source `uri`.
+
+    Args:
+        network: a network of `models.heads`.
+        uri: the init source.
+        scope: "encoder" or "encoder-decoder": what of the backbone is taken.
+        head: take the head as well (to continue a task rather than begin another).
+
+    Raises UsageError for an unknown source or scope, GenesisError when the file is unusable or no tensor fits.
+    """
+    if scope not in ("encoder", "encoder-decoder"):
+        raise UsageError(f"init scope {scope!r} is unknown; valid: encoder, encoder-decoder")
+    kind, _, rest = uri.partition(":")
+    return INIT_SOURCES.get(kind)(rest, network, scope, head)
+
+
+def from_scratch(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:  # noqa: ARG001 - InitSource
+    """Random weights: "" (PyTorch's default, uniform), "he" (MSRA normal) or "xavier" (uniform)."""
+    fill: dict[str, Callable[[Tensor], Tensor]] = {
+        "he": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
+        "xavier": nn.init.xavier_uniform_,
+    }
+    if rest and rest not in fill:
+        raise UsageError(f"init scratch:{rest} is unknown; valid: scratch, scratch:he, scratch:xavier")
+    for module in network.modules() if rest else ():
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d | nn.Linear):
+            fill[rest](module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return LoadReport(f"scratch:{rest}" if rest else "scratch", missing=list(named_tensors(network)))
+
+
+def from_run(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:
+    """The weights a run folder ended with."""
+    path = Path(rest) / "weights.safetensors"
+    if not path.is_file():
+        raise GenesisError(f"run:{rest}: has no weights.safetensors; is the run finished? (genesis ... --resume)")
+    return _load(f"run:{rest}", read_weights(path)[0], network, scope, head)
+
+
+def from_file(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:
+    """A .safetensors file, or a PyTorch file holding a state dict (opened without running code)."""
+    return _load(f"file:{rest}", read_weights(Path(rest))[0], network, scope, head)
+
+
+INIT_SOURCES: Registry[InitSource] = Registry(
+    "init source", {kind: f"{__name__}:from_{kind}" for kind in ("scratch", "run", "file")}
+)
+
+
+def named_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """The network's tensors by their published names (no ``backbone.`` prefix, no batch counters)."""
+    named = {name.removeprefix("backbone."): tensor for name, tensor in network.state_dict().items()}
+    return {name: tensor for name, tensor in named.items() if not name.endswith(COUNTER)}
+
+
+def save_weights(path: Path, network: nn.Module, provenance: JSON) -> None:
+    """Write the tensors of `network` with `provenance` (JSON) in the header, atomically."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named_tensors(network).items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={"provenance": json.dumps(provenance)})
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
+    """Tensors by published name, and the provenance ({} where the file has none).
+
+    Raises GenesisError when `path` is missing, damaged, or not a file of tensors.
+    """
+    if not path.is_file():
+        raise GenesisError(f"{path}: no such weights file")
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, "pt") as stored:
+                provenance = json.loads((stored.metadata() or {}).get("provenance", "{}"))
+                return {name: stored.get_tensor(name) for name in stored.keys()}, provenance  # noqa: SIM118
+        except (SafetensorError, OSError, ValueError) as error:
+            raise GenesisError(f"{path}: is damaged or no safetensors file ({error}); fetch it again") from error
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many kinds on a damaged or unsafe pickle
+        first = str(error).splitlines()[0]
+        raise GenesisError(f"{path}: cannot be opened safely as PyTorch weights ({first}); convert to safetensors") from error
+    content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    tensors = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
+    return {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}, {}
+
+
+def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope: str, head: bool) -> LoadReport:
+    report, own = LoadReport(source), named_tensors(network)
+    chosen: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        reason = _unwanted(name, own, scope, head)
+        fitted = None if reason else _fit(name, tensor, own[name])
+        if fitted is None:
+            report.skipped[name] = reason or f"shape {tuple(tensor.shape)} does not fit {tuple(own[name].shape)}"
+        else:
+            chosen[name] = fitted[0]
+            if fitted[1]:
+                report.adapted[name] = fitted[1]
+            else:
+                report.loaded.append(name)
+    if not chosen:
+        why = next(iter(report.skipped.values()), "the source holds no tensors")
+        raise GenesisError(f"{source}: no tensor fits the network ({why}); check the backbone's name and width")
+    report.missing = [name for name in own if name not in chosen]
+    for name, tensor in chosen.items():
+        own[name].copy_(tensor)  # state_dict shares memory with the network
+    return report
+
+
+def _unwanted(name: str, own: Mapping[str, Tensor], scope: str, head: bool) -> str:
+    if name.startswith(HEAD_PREFIXES) and not head:
+        return "head of another task"
+    if scope == "encoder" and not name.startswith((*ENCODER_PREFIXES, *HEAD_PREFIXES)):
+        return "scope is encoder"
+    return "" if name in own else "the network has no such tensor"
+
+
+def _fit(name: str, tensor: Tensor, own: Tensor) -> tuple[Tensor, str] | None:
+    """The tensor as the network needs it and how it was changed, None when it cannot fit."""
+    if tensor.shape == own.shape:
+        return tensor, ""
+    others_equal = tensor.shape[0] == own.shape[0] and tensor.shape[2:] == own.shape[2:]
+    if name != FIRST_CONVOLUTION or not others_equal:
+        return None
+    channels = own.shape[1]  # the same response to the same image in every channel
+    mean = tensor.sum(1, keepdim=True) / channels
+    return mean.expand(own.shape), f"{tensor.shape[1]} input channels spread over {channels}"

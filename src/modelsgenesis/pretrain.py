@@ -1,0 +1,232 @@
+"""`genesis pretrain`: learn from unlabelled scans by a proxy task."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from modelsgenesis.config import digest, settings, to_dict
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.splits import SplitSettings, split_subjects
+from modelsgenesis.data.store import Store, open_store
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.files import write_json
+from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models.weights import initialise, save_weights
+from modelsgenesis.proxies import PROXIES
+from modelsgenesis.run import Run
+from modelsgenesis.training.figures import draw_curves, draw_restoration
+from modelsgenesis.training.loop import Batch, fit, make_fabric
+from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.validation import RestorationCheck
+from modelsgenesis.types import FloatArray
+
+COLLAPSED = 0.02
+"""Spread of the output over that of the target under which it counts as a constant."""
+PATIENCE_COLLAPSED = 200
+"""Consecutive steps of it that end the run."""
+
+
+@settings
+class CheckSettings:
+    """The validation of pre-training: fixed cubes of unseen subjects."""
+
+    cubes: int = 256
+    """Cubes distorted by the mixture."""
+    cubes_alone: int = 64
+    """Cubes for each distortion alone."""
+    probe_cubes: int = 512
+    """Cubes for the probe."""
+
+
+@settings
+class PretrainSettings:
+    """Everything a pre-training run depends on."""
+
+    proxy: str = "restoration"
+    """A registered proxy task."""
+    distortions: str = "default"
+    """released, paper, default, or one alone: nonlinear, shuffle, inpaint, outpaint, identity."""
+    init: str = "scratch"
+    """Init source of the backbone."""
+    seed: int = 0
+    """Decides split, start, cubes and distortions."""
+    epoch_cubes: int = 4096
+    """Cubes after which the random streams are numbered anew; no other effect."""
+    cubes: CubeSettings = CubeSettings()
+    split: SplitSettings = SplitSettings()
+    check: CheckSettings = CheckSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    loop: LoopSettings = LoopSettings()
+    optim: OptimSettings = OptimSettings()
+
+
+def preset(name: str) -> PretrainSettings:
+    """Settings `default`, or `released`: the released code's protocol (PAPER 1.3).
+
+    Released epochs are 32 cubes a scan of 623 scans in batches of 6; validation follows each; it ends after 50 without
+    improvement.
+    """
+    if name == "default":
+        return PretrainSettings()
+    if name == "released":
+        return PretrainSettings(
+            distortions="released",
+            cubes=CubeSettings(rule="released"),
+            loop=LoopSettings(steps=3_322 * 1_000, batch_size=6, validate_every=3_322, patience=50),
+            optim=OptimSettings("sgd", lr=1.0, weight_decay=0.0, schedule="plateau", warmup_steps=0, clip=0.0),
+        )
+    raise UsageError(f"unknown preset {name!r}; valid: default, released")
+
+
+def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool = False) -> Run:
+    """Pre-train on the store at `store_path` into the run folder `out`.
+
+    A finished run is recognised and left alone. Raises UsageError for settings that do not fit, Interrupted after
+    Ctrl-C, GenesisError when the network collapses to a constant.
+    """
+    store, run = open_store(store_path), Run(out)
+    if not run.begin("pretrain", config, _data_digest(store), resume):
+        return run
+    fabric = make_fabric(config.loop)
+    training, validation = split_subjects((scan.subject for scan in store.scans), config.split, config.seed)
+    if fabric.is_global_zero:
+        write_json(out / "split.json", {"training": training, "validation": validation})
+    samplers = [
+        CubeSampler(store, [scan for scan in store.scans if scan.subject in set(side)], config.cubes)
+        for side in (training, validation)
+    ]
+    fabric.seed_everything(config.seed, verbose=False)
+    proxy = PROXIES.get(config.proxy)(config.distortions)
+    network = proxy.network(build_backbone(config.backbone))
+    report = initialise(network, config.init)
+    task = _Pretraining(config, run, samplers[0], RestorationCheck(proxy.mixture, samplers[1], network, config, fabric))
+    run.note(
+        init=report.to_dict(),
+        device=str(fabric.device),
+        parameters=sum(p.numel() for p in network.parameters()),
+        scans_dropped=[scan.id for sampler in samplers for scan in sampler.dropped],
+        baselines=task.check.baselines,
+    )
+    state = fit(task, network, fabric, run, config.loop, config.optim)
+    if fabric.is_global_zero:
+        _close(task, run, state.best_step)
+    return run
+
+
+class _CubeDataset(Dataset[tuple[FloatArray, FloatArray]]):
+    """Item -> (distorted, target), a function of the seed and the item alone."""
+
+    def __init__(self, sampler: CubeSampler, proxy: Any, config: PretrainSettings) -> None:
+        self._sampler, self._proxy, self._config = sampler, proxy, config
+
+    def __getitem__(self, item: int) -> tuple[FloatArray, FloatArray]:
+        epoch, number = divmod(item, self._config.epoch_cubes)
+        rng = generator(self._config.seed, epoch, number)
+        views: tuple[FloatArray, FloatArray] = self._proxy.views(self._sampler.cube(rng).array, rng)
+        return views
+
+
+class _Pretraining:
+    """The loop's task: batches of distorted cubes, the proxy's loss, the check on unseen subjects."""
+
+    unit, monitor, lower_is_better = "cubes", "validation", True
+
+    def __init__(self, config: PretrainSettings, run: Run, sampler: CubeSampler, check: RestorationCheck) -> None:
+        self._config, self._run, self.check = config, run, check
+        self._proxy = PROXIES.get(config.proxy)(config.distortions)
+        self._sampler = sampler
+        self._constant_for = 0
+
+    def batches(self, first_step: int, fabric: Fabric) -> Iterator[Batch]:
+        """Batches of (distorted, target); on several devices each takes its own part of every step's items."""
+        loop, size = self._config.loop, self._config.loop.batch_size
+        items = [
+            (step * fabric.world_size + fabric.global_rank) * size + i
+            for step in range(first_step, loop.steps)
+            for i in range(size)
+        ]
+        cores = torch.multiprocessing.cpu_count()
+        automatic = min(8, max(1, cores - 1)) if fabric.device.type == "cuda" else 0
+        workers = loop.workers if loop.workers >= 0 else automatic
+        loader = DataLoader(
+            _CubeDataset(self._sampler, self._proxy, self._config),
+            batch_size=size,
+            sampler=items,
+            num_workers=workers,
+            multiprocessing_context="spawn" if workers else None,  # a store that was read must not be forked
+            pin_memory=fabric.device.type == "cuda",
+        )
+        return (tuple(batch) for batch in loader)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """The proxy's loss; ends the run when the network has answered with a constant for long."""
+        loss, parts = self._proxy.loss(network, batch)
+        collapsed = "spread" in parts and parts["spread"].item() < COLLAPSED
+        self._constant_for = self._constant_for + 1 if collapsed else 0
+        if self._constant_for >= PATIENCE_COLLAPSED:
+            raise GenesisError(
+                f"{self._run.path}: the network collapsed to a constant (spread of its output under {COLLAPSED:.0%} of "
+                f"the target's for {PATIENCE_COLLAPSED} steps); use --preset default, or a lower --optim.lr with "
+                "warm-up, and check with genesis info that the store's intensities fill [0, 1]"
+            )
+        total: Tensor = loss
+        return total
+
+    def validate(self, network: nn.Module, step: int) -> dict[str, float]:
+        """Restoration error of unseen subjects, overall and per distortion, and the probe's R²."""
+        return self.check.scores(network)
+
+    def keep(self, network: nn.Module, score: float, step: int) -> None:
+        """Store the weights with their provenance, and show what the network restores."""
+        scan = self._sampler.scans[0]
+        provenance = {
+            "command": "pretrain",
+            "backbone": to_dict(self._config.backbone),
+            "proxy": self._config.proxy,
+            "distortions": self._config.distortions,
+            "cube": list(self._config.cubes.shape),
+            "modality": scan.modality,
+            "intensity": to_dict(scan.intensity),
+            "step": step,
+            "validation": score,
+            "data": self._run.manifest()["data"],
+            "versions": self._run.manifest()["versions"],
+        }
+        save_weights(self._run.checkpoints / "best.safetensors", network, provenance)
+        draw_restoration(self._run.figures / "restoration.png", self.check.examples(network), scan.spacing)
+
+
+def _close(task: _Pretraining, run: Run, best_step: int) -> None:
+    metrics = run.metrics()
+    best = next((entry for entry in metrics if entry["step"] == best_step), {})
+    baselines = task.check.baselines
+    draw_curves(run.figures / "validation.png", metrics, ("loss", "validation"), {"constant": baselines["constant"]})
+    run.weights.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
+    run.finish(best=best)
+
+
+def _data_digest(store: Store) -> str:
+    return digest([[scan.id, scan.digest, list(scan.shape)] for scan in store.scans])
+
+
+def summary(run: Run) -> str:
+    """What a finished run reached, in plain words."""
+    manifest = run.manifest()
+    best, base = manifest["best"], manifest["baselines"]
+    share = best["validation"] / base["constant"]
+    return "\n".join(
+        [
+            f"restoration error on unseen subjects: {best['validation']:.5f} (step {best['step']})",
+            f"  {share:.1%} of the best constant's {base['constant']:.5f}; "
+            f"each cube's own mean: {base['own mean']:.5f}; doing nothing: {base['nothing']:.5f}",
+            f"  probe (where in the body): R² {best['probe']:.3f}, random network {base['probe']:.3f}",
+            f"weights: {run.weights}",
+        ]
+    )
+
+

@@ -1,0 +1,161 @@
+"""The run folder: everything a run needs to be understood, resumed and compared."""
+
+import json
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from modelsgenesis.config import digest, load, to_dict, to_yaml
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.files import read_json, write_json, write_text
+from modelsgenesis.types import JSON
+
+T = TypeVar("T")
+PACKAGES = ("modelsgenesis", "torch", "numpy", "lightning-fabric", "monai", "numba", "tensorstore", "SimpleITK")
+
+
+class Run:
+    """A run folder (docs/architecture.md).
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.weights = path / "weights.safetensors"
+        self.predictions = path / "predictions"
+        self.figures = path / "figures"
+        self._config, self._manifest, self._metrics = (
+            path / "config.yaml",
+            path / "manifest.json",
+            path / "metrics.jsonl",
+        )
+        self._began = time.time()
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return self._config.is_file() and self._manifest.is_file()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.exists and bool(self.manifest().get("finished"))
+
+    def manifest(self) -> JSON:
+        """Versions, device, seed, git commit, data digest, seconds, peak memory, and what the command added."""
+        value: JSON = read_json(self._manifest)
+        return value
+
+    def config(self, cls: type[T]) -> T:
+        """The resolved settings the run was made with."""
+        if not self.exists:
+            raise UsageError(f"{self.path}: not a run folder (no config.yaml and manifest.json)")
+        return load(cls, self._config)
+
+    def begin(self, command: str, config: Any, data: str, resume: bool) -> bool:
+        """Create the run, or recognise it; False when it is finished already and nothing is left to do.
+
+        Args:
+            command: "pretrain" or "finetune".
+            config: resolved settings.
+            data: digest of the data used.
+            resume: continue an interrupted run.
+
+        Raises UsageError when the folder holds another run (naming the settings that differ), an interrupted one
+        and `resume` is false, or files that are no run.
+        """
+        if self.exists:
+            self._compare(command, config, data)
+            if self.finished:
+                return False
+            if not resume:
+                raise UsageError(f"{self.path}: holds an interrupted run; add --resume or choose another --out")
+            return True
+        if self.path.exists() and any(self.path.iterdir()):
+            raise UsageError(f"{self.path}: is not empty and is no run folder; choose another --out")
+        write_text(self._config, to_yaml(config))
+        write_json(self._manifest, {"command": command, "data": data, "finished": False, **_environment(config)})
+        return True
+
+    def _compare(self, command: str, config: Any, data: str) -> None:
+        manifest, mine = self.manifest(), _flat(to_dict(config))
+        theirs = _flat(to_dict(self.config(type(config)))) if manifest["command"] == command else {}
+        differing = [f"{k}: {theirs.get(k)} there, {mine[k]} here" for k in mine if theirs.get(k) != mine[k]]
+        if manifest["data"] != data:
+            differing.append("the data changed")
+        if differing:
+            more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+            found = "; ".join(differing[:3]) + more
+            raise UsageError(f"{self.path}: holds another run ({found}); choose another --out")
+
+    def finish(self, **entries: Any) -> None:
+        """Mark the run finished; `entries` join its manifest."""
+        self.note(finished=True, **entries)
+
+    def note(self, **entries: Any) -> None:
+        """Add `entries` to the manifest, with the seconds spent and the peak memory so far."""
+        manifest, now = self.manifest(), time.time()
+        manifest["seconds"] = round(manifest.get("seconds", 0.0) + now - self._began, 1)
+        self._began = now
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        manifest["peak_memory_mb"] = round(peak / (1024**2 if sys.platform == "darwin" else 1024))
+        write_json(self._manifest, {**manifest, **entries})
+
+    def log(self, **entry: Any) -> None:
+        """Append a line to metrics.jsonl."""
+        try:
+            with self._metrics.open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise GenesisError(f"{self._metrics}: could not be written ({error.strerror}); free space?") from error
+
+    def metrics(self) -> list[JSON]:
+        """All lines of metrics.jsonl; a torn last line is ignored."""
+        if not self._metrics.is_file():
+            return []
+        entries = []
+        for line in self._metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                break
+        return entries
+
+    def forget_after(self, step: int) -> None:
+        """Drop metrics past `step`: a resumed run writes them again."""
+        kept = [entry for entry in self.metrics() if entry["step"] <= step]
+        write_text(self._metrics, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def _flat(values: JSON, prefix: str = "") -> JSON:
+    flat: JSON = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _environment(config: Any) -> JSON:
+    return {
+        "config_digest": digest(config),
+        "seed": getattr(config, "seed", None),
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "machine": platform.platform(),
+        "git": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the source checkout, None for an installed package."""
+    root = Path(__file__).parents[2]
+    if shutil.which("git") is None or not (root / ".git").exists():
+        return None
+    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True).stdout.strip() or None

@@ -1,0 +1,182 @@
+"""The training loop of pre-training and fine-tuning, on Lightning Fabric."""
+
+import math
+import shutil
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.progress import Progress
+from modelsgenesis.run import Run
+from modelsgenesis.training import checkpoint
+from modelsgenesis.training.interrupt import Interrupted, StopSignal
+from modelsgenesis.training.optim import Schedule, build_optimiser
+from modelsgenesis.training.settings import LoopSettings, OptimSettings
+
+Batch = tuple[Tensor, ...]
+COMPILE_PAYS_FROM = 2_000
+"""Steps from which the minutes of compiling are won back."""
+
+
+class Task(Protocol):
+    """What the loop trains."""
+
+    unit: str
+    """Name of the items, for the progress bar."""
+    monitor: str
+    """Which entry of `validate` chooses the best weights."""
+    lower_is_better: bool
+
+    def batches(self, first_step: int, fabric: Fabric) -> Iterator[Batch]:
+        """Batches from step `first_step` on; the batch of a step depends on the seed and the step alone."""
+        ...
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """The loss of a batch."""
+        ...
+
+    def validate(self, network: nn.Module, step: int) -> dict[str, float]:
+        """Scores on the validation data; leaves the network as it was."""
+        ...
+
+    def keep(self, network: nn.Module, score: float, step: int) -> None:
+        """Store the weights, the best so far."""
+        ...
+
+
+def make_fabric(loop: LoopSettings) -> Fabric:
+    """The Fabric the settings describe; bfloat16 on GPUs that have it unless told otherwise."""
+    precision: Any = loop.precision
+    if precision == "auto":
+        cuda = loop.accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available()
+        precision = "bf16-mixed" if cuda and torch.cuda.is_bf16_supported() else "32-true"
+    devices = loop.devices if loop.devices == "auto" else int(loop.devices)
+    try:
+        fabric = Fabric(accelerator=loop.accelerator, devices=devices, precision=precision)
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"loop.accelerator, devices, precision: {str(error).splitlines()[0]}") from error
+    fabric.launch()
+    return fabric
+
+
+def fit(
+    task: Task, network: nn.Module, fabric: Fabric, run: Run, loop: LoopSettings, optim: OptimSettings
+) -> checkpoint.State:
+    """Train `network` in place from the run's checkpoint, if there is one, to the end.
+
+    Raises Interrupted after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not finite.
+    """
+    if loop.batch_size % loop.accumulate:
+        raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
+    if loop.channels_last:
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    if _compiles(loop):
+        network.compile()
+    wrapped, optimiser = fabric.setup(network, build_optimiser(network.parameters(), optim))
+    schedule = Schedule(optimiser, optim, loop.steps, task.lower_is_better)
+    path = run.checkpoints / "last.pt"
+    state = checkpoint.load(path, network, optimiser, schedule)
+    run.forget_after(state.step)
+    trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
+    items = loop.batch_size * fabric.world_size
+    batches = task.batches(state.step, fabric)
+    with StopSignal() as stop, Progress(loop.steps * items, "training", task.unit, state.step * items) as bar:
+        while state.step < loop.steps and not (loop.patience and state.waited >= loop.patience):
+            rate = schedule.set(state.step)
+            state.loss += trainer.step(next(batches), state.step)
+            state.losses += 1
+            state.step += 1
+            bar.advance(items, f"loss {state.loss / state.losses:.5f}")
+            asked = _any_rank(fabric, stop.asked)
+            if state.step % loop.validate_every == 0 or state.step == loop.steps:
+                _validate(task, network, run, state, schedule, fabric, rate, bar)
+            elif not asked:
+                continue
+            if fabric.is_global_zero:
+                checkpoint.save(path, state, network, optimiser, schedule)
+                run.note(step=state.step)
+            if asked and state.step < loop.steps:
+                raise Interrupted(f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume")
+    return state
+
+
+class _Trainer:
+    """One optimiser step: micro-batches, clipping, update."""
+
+    def __init__(
+        self, task: Task, network: Any, optimiser: Any, fabric: Fabric, loop: LoopSettings, optim: OptimSettings
+    ) -> None:
+        self._task, self._network, self._optimiser, self._fabric = task, network, optimiser, fabric
+        self._loop, self._optim = loop, optim
+
+    def step(self, batch: Batch, number: int) -> float:
+        """Train on `batch` and return its loss."""
+        batch = tuple(self._place(tensor) for tensor in batch)
+        parts = list(zip(*(tensor.chunk(self._loop.accumulate) for tensor in batch), strict=True))
+        total = 0.0
+        for index, part in enumerate(parts):
+            with self._fabric.no_backward_sync(self._network, enabled=index < len(parts) - 1):
+                loss = self._task.loss(self._network, part) / len(parts)
+                self._fabric.backward(loss)
+            total += loss.item()
+        if not math.isfinite(total):
+            raise GenesisError(
+                f"loss is not finite at step {number}; lower optim.lr or set loop.precision to 32-true, "
+                "then --resume from the last checkpoint under another --out"
+            )
+        if self._optim.clip:
+            self._fabric.clip_gradients(self._network, self._optimiser, max_norm=self._optim.clip)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        return total
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        tensor = self._fabric.to_device(tensor)
+        if self._loop.channels_last and tensor.ndim == 5:
+            return tensor.contiguous(memory_format=torch.channels_last_3d)
+        return tensor
+
+
+def _compiles(loop: LoopSettings) -> bool:
+    if loop.compile not in ("auto", "yes", "no"):
+        raise UsageError(f"loop.compile: {loop.compile!r} is unknown; valid: auto, yes, no")
+    compiler = shutil.which("g++") or shutil.which("clang++") or torch.cuda.is_available()
+    return loop.compile == "yes" or (loop.compile == "auto" and loop.steps >= COMPILE_PAYS_FROM and bool(compiler))
+
+
+def _any_rank(fabric: Fabric, flag: bool) -> bool:
+    if fabric.world_size == 1:
+        return flag
+    return bool(fabric.all_reduce(torch.tensor(float(flag)), reduce_op="sum") > 0)  # type: ignore[operator]
+
+
+def _validate(
+    task: Task,
+    network: nn.Module,
+    run: Run,
+    state: checkpoint.State,
+    schedule: Schedule,
+    fabric: Fabric,
+    rate: float,
+    bar: Progress,
+) -> None:
+    scores = task.validate(network, state.step)
+    score = scores[task.monitor]
+    schedule.validated(score)
+    improved = state.best is None or (score < state.best if task.lower_is_better else score > state.best)
+    if improved:
+        state.best, state.best_step, state.waited = score, state.step, 0
+    else:
+        state.waited += 1
+    if fabric.is_global_zero:
+        if improved:
+            task.keep(network, score, state.step)
+        entry = {"step": state.step, "lr": rate, "loss": state.loss / max(1, state.losses), **scores}
+        run.log(**entry, rate=round(bar.rate, 2))
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+        bar.say(f"step {state.step}: loss {entry['loss']:.5f}, {shown}{' (best)' if improved else ''}")
+    state.loss, state.losses = 0.0, 0

@@ -1,0 +1,78 @@
+"""Optimiser and learning-rate schedule from settings."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from modelsgenesis.errors import UsageError
+from modelsgenesis.training.settings import OptimSettings
+
+
+def build_optimiser(parameters: Iterable[nn.Parameter], choice: OptimSettings) -> torch.optim.Optimizer:
+    """The optimiser `choice` names; UsageError for an unknown one."""
+    match choice.optimiser:
+        case "adamw":
+            return torch.optim.AdamW(parameters, choice.lr, weight_decay=choice.weight_decay)
+        case "adam":
+            return torch.optim.Adam(parameters, choice.lr, weight_decay=choice.weight_decay)
+        case "sgd":
+            return torch.optim.SGD(parameters, choice.lr, choice.momentum, weight_decay=choice.weight_decay)
+    raise UsageError(f"optim.optimiser: {choice.optimiser!r} is unknown; valid: adamw, adam, sgd")
+
+
+class Schedule:
+    """Learning rate of each step.
+
+    Args:
+        optimiser: whose rate is set.
+        choice: the schedule's settings.
+        steps: steps of the whole training (end of the cosine).
+        lower_is_better: sense of the score `validated` is told.
+    """
+
+    def __init__(
+        self, optimiser: torch.optim.Optimizer, choice: OptimSettings, steps: int, lower_is_better: bool
+    ) -> None:
+        if choice.schedule not in ("cosine", "plateau", "constant"):
+            raise UsageError(f"optim.schedule: {choice.schedule!r} is unknown; valid: cosine, plateau, constant")
+        self._optimiser, self._choice, self._steps = optimiser, choice, steps
+        self._sign = 1.0 if lower_is_better else -1.0
+        self._factor, self._best, self._waited = 1.0, math.inf, 0
+
+    def set(self, step: int) -> float:
+        """Set and return the rate of step `step` (counted from 0)."""
+        rate = self._choice.lr * self._share(step)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _share(self, step: int) -> float:
+        warmup = min(self._choice.warmup_steps, self._steps // 10)
+        if step < warmup:
+            return self._factor * (step + 1) / warmup
+        if self._choice.schedule == "cosine":
+            return 0.5 + 0.5 * math.cos(math.pi * (step - warmup) / max(1, self._steps - warmup))
+        return self._factor
+
+    def validated(self, score: float) -> None:
+        """Take note of a validation score: schedule plateau lowers the rate when it stays away from its best."""
+        if self._choice.schedule != "plateau":
+            return
+        if self._sign * score < self._best:
+            self._best, self._waited = self._sign * score, 0
+            return
+        self._waited += 1
+        if self._waited > self._choice.plateau_patience:
+            self._factor = max(self._factor * self._choice.plateau_factor, self._choice.floor / self._choice.lr)
+            self._waited = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"factor": self._factor, "best": self._best, "waited": self._waited}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        self._factor, self._best, self._waited = state["factor"], state["best"], state["waited"]

@@ -1,0 +1,57 @@
+"""Settings shared by pre-training and fine-tuning."""
+
+from modelsgenesis.config import settings
+
+
+@settings
+class OptimSettings:
+    """Optimiser and learning-rate schedule."""
+
+    optimiser: str = "adamw"
+    """adamw, adam or sgd."""
+    lr: float = 1e-3
+    """Learning rate (after warm-up)."""
+    momentum: float = 0.9
+    """For sgd."""
+    weight_decay: float = 0.01
+    """Decoupled for adamw."""
+    schedule: str = "cosine"
+    """cosine (linear warm-up, then half a cosine to zero), plateau, or constant."""
+    warmup_steps: int = 200
+    """Steps of linear warm-up, for any schedule."""
+    plateau_factor: float = 0.5
+    """Schedule plateau: what the rate is multiplied with."""
+    plateau_patience: int = 10
+    """Schedule plateau: validations without improvement before that."""
+    floor: float = 1e-6
+    """Schedule plateau: smallest learning rate."""
+    clip: float = 1.0
+    """Largest norm of the gradient; 0 leaves it alone."""
+
+
+@settings
+class LoopSettings:
+    """The training loop."""
+
+    steps: int = 20_000
+    """Optimiser steps in all."""
+    batch_size: int = 8
+    """Items a step and device."""
+    accumulate: int = 1
+    """Micro-batches a step; batch_size must be divisible by it."""
+    validate_every: int = 500
+    """Steps between validations; a checkpoint is written after each."""
+    patience: int = 0
+    """Stop after this many validations without improvement; 0 never."""
+    precision: str = "auto"
+    """auto (bf16-mixed on a GPU that has it, else 32-true), or any of Lightning Fabric's names."""
+    channels_last: bool = True
+    """Memory format channels-last: faster on CPUs and GPUs."""
+    compile: str = "auto"
+    """auto (when the run has 2,000 steps or more and a C++ compiler is found), yes or no: torch.compile."""
+    devices: str = "1"
+    """How many devices, or auto for all; on several, each takes batch_size items a step."""
+    accelerator: str = "auto"
+    """auto, cpu, cuda or mps."""
+    workers: int = -1
+    """Loader processes; 0 loads in the training process, -1: 0 on a CPU, else up to 8."""

@@ -1,0 +1,106 @@
+"""Validation of pre-training: a fixed, seeded set of distorted cubes of unseen subjects, and its baselines."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from modelsgenesis.data.cubes import CubeSampler, generator
+from modelsgenesis.proxies.restoration import restore
+from modelsgenesis.training.probe import evaluating, probe
+from modelsgenesis.transforms.mixture import Mixture, single
+from modelsgenesis.types import FloatArray
+
+STREAM = 2**31
+"""Epoch number of the validation's random streams, which no training epoch reaches."""
+ALONE = ("nonlinear", "shuffle", "inpaint", "outpaint")
+EXAMPLES = 6
+
+
+class RestorationCheck:
+    """Scores a network on the same distorted cubes every time.
+
+    Args:
+        distortions: the mixture of the training.
+        sampler: cuts cubes of unseen subjects.
+        network: the network at its random start; a copy of it gives the probe's baseline.
+        config: the `PretrainSettings`.
+        fabric: places the batches.
+
+    Attributes:
+        baselines: mean squared error of `nothing` (the distorted input itself), `constant` (the best one for the whole
+            set) and `own mean` (the mean of each target cube), and `probe`: R² of the random network.
+    """
+
+    def __init__(
+        self, distortions: Mixture, sampler: CubeSampler, network: nn.Module, config: Any, fabric: Fabric
+    ) -> None:
+        self._mixture, self._sampler, self._config, self._fabric = distortions, sampler, config, fabric
+        self._size = config.loop.batch_size
+        self._probe_batches: list[tuple[Tensor, npt.NDArray[np.float64]]] | None = None
+        self.baselines = self._errors_of_baselines()
+        self.baselines["probe"] = self._probe(copy.deepcopy(network).to(fabric.device))
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """`validation` (mean squared error under the mixture), `share` of the best constant's, each distortion alone,
+        and the `probe`'s R²."""
+        error = self._error(network, self._batches(self._mixture, self._config.check.cubes))
+        scores = {"validation": error, "share": error / self.baselines["constant"]}
+        for name in ALONE:
+            scores[name] = self._error(network, self._batches(single(name), self._config.check.cubes_alone))
+        return {**scores, "probe": self._probe(network)}
+
+    def examples(self, network: nn.Module) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        """The first cubes as (input, restored, target), each (X, Y, Z)."""
+        found: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+        for distorted, target in self._batches(self._mixture, EXAMPLES):
+            restored = restore(network, self._fabric.to_device(distorted)).cpu()
+            found += [(d[0].numpy(), r[0].numpy(), t[0].numpy()) for d, r, t in zip(distorted, restored, target, strict=True)]
+        return found[:EXAMPLES]
+
+    def _batches(self, distortions: Mixture, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """At least `count` cubes in full batches: batch statistics and compiled code want one size."""
+        for start in range(0, count, self._size):
+            pairs = []
+            for item in range(start, start + self._size):
+                rng = generator(self._config.seed, STREAM, item)
+                pairs.append(distortions.views(self._sampler.cube(rng).array, rng))
+            distorted, target = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
+            yield distorted, target
+
+    def _error(self, network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> float:
+        errors = []
+        for distorted, target in batches:
+            restored = restore(network, self._fabric.to_device(distorted))
+            errors.append(float((restored.cpu() - target).square().mean(dtype=torch.float64)))
+        return float(np.mean(errors))
+
+    def _errors_of_baselines(self) -> dict[str, float]:
+        nothing, own, means, squares = [], [], [], []
+        for distorted, target in self._batches(self._mixture, self._config.check.cubes):
+            distorted, target = distorted.double().flatten(1), target.double().flatten(1)
+            nothing.append((distorted - target).square().mean().item())
+            own.append(target.var(1, correction=0).mean().item())
+            means.append(target.mean().item())
+            squares.append(target.square().mean().item())
+        constant = float(np.mean(squares) - np.mean(means) ** 2)
+        return {"nothing": float(np.mean(nothing)), "constant": constant, "own mean": float(np.mean(own))}
+
+    def _probe(self, network: nn.Module) -> float:
+        if self._probe_batches is None:
+            self._probe_batches = list(self._positions())
+        return probe(evaluating(network), self._probe_batches)
+
+    def _positions(self) -> Iterator[tuple[Tensor, npt.NDArray[np.float64]]]:
+        for start in range(0, self._config.check.probe_cubes, self._size):
+            cubes = [
+                self._sampler.cube(generator(self._config.seed, STREAM + 1, item))
+                for item in range(start, start + self._size)
+            ]
+            stacked: Sequence[FloatArray] = [cube.array for cube in cubes]
+            yield self._fabric.to_device(torch.from_numpy(np.stack(stacked))), np.array([c.position for c in cubes])
