@@ -9,6 +9,8 @@ import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
 from modelsgenesis.errors import GenesisError
 
+DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
+
 _MAGIC_OFFSET = 128
 _DISTANCE_TOLERANCE = 0.02  # mm and share of the slice distance: what rounding in headers explains
 
@@ -43,7 +45,9 @@ class Slice:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether the file carries the DICOM mark, whatever its name."""
+    """Whether the file is DICOM by its suffix or by the mark inside, whatever its name."""
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        return True
     try:
         with path.open("rb") as handle:
             handle.seek(_MAGIC_OFFSET)
@@ -88,18 +92,21 @@ def _numbers(reader: Any, key: str, count: int) -> tuple[float, ...] | None:
     return values if len(values) == count else None
 
 
-def list_series(folder: Path) -> dict[str, list[Slice]]:
-    """SeriesInstanceUID to the slices in `folder` (not below it), in file order.
+def list_series(folder: Path) -> tuple[dict[str, list[Slice]], list[Path]]:
+    """SeriesInstanceUID to the slices in `folder` (not below it), in file order; and the DICOM files without an image.
 
-    Raises:
-        GenesisError: when a DICOM file is damaged: a series with a hole must not pass for a whole one.
+    The latter are damaged, or hold a report or contours. A series that lost a slice so is found by its gap.
     """
     series: dict[str, list[Slice]] = {}
+    imageless = []
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith(".") and path.name != "DICOMDIR" and is_dicom(path):
-            found = read_slice(path)
-            series.setdefault(found.series, []).append(found)
-    return series
+            try:
+                found = read_slice(path)
+                series.setdefault(found.series, []).append(found)
+            except GenesisError:
+                imageless.append(path)
+    return series, imageless
 
 
 def ordered_files(slices: list[Slice], folder: Path) -> list[Path]:

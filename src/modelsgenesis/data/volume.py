@@ -1,5 +1,7 @@
 """Reading a scan into a `Volume`, resampling it, and writing an array back on the grid of its source."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
+from modelsgenesis.data.dicom import list_series, ordered_files, read_slice
 from modelsgenesis.data.geometry import Affine, Grid, closest_to_lps
 from modelsgenesis.data.integrity import LARGEST_BYTES, check_file
 from modelsgenesis.errors import GenesisError, UsageError
@@ -29,6 +32,7 @@ class Volume:
         affine: 4x4, voxel index of `array` to LPS mm.
         identifier: name of the source.
         grid: the geometry of the source, as in its file.
+        pixel_type: how the file stored the values, such as "uint8".
     """
 
     array: FloatArray
@@ -36,6 +40,7 @@ class Volume:
     affine: Affine
     identifier: str
     grid: Grid
+    pixel_type: str = "float32"
 
 
 def read_volume(path: str | Path, series: str | None = None, largest_bytes: int = LARGEST_BYTES) -> Volume:
@@ -53,19 +58,28 @@ def read_volume(path: str | Path, series: str | None = None, largest_bytes: int 
     source = Path(path)
     if not source.exists():
         raise GenesisError(f"{source}: no such file or folder; check the path")
-    try:
-        image = _read_series(source, series, largest_bytes) if source.is_dir() else _read_file(source, largest_bytes)
-    except RuntimeError as error:
-        raise GenesisError(f"{source}: unreadable ({_cause(error)}); check the file with another viewer") from error
-    except MemoryError as error:
-        raise GenesisError(f"{source}: too large for the memory of this machine; crop or split it") from error
-    return _oriented(image, series or _stem(source))
+    if source.is_dir():
+        return _read_from_folder(source, series, largest_bytes)
+    with _one_line_errors(source):
+        return _oriented(_read_file(source, largest_bytes), _stem(source))
 
 
-def _read_series(folder: Path, series: str | None, largest_bytes: int) -> Any:
-    from modelsgenesis.data.dicom import list_series, ordered_files
+def read_series(folder: Path, files: Sequence[Path], largest_bytes: int = LARGEST_BYTES) -> Volume:
+    """Read the DICOM series `files`, in any order; `folder` names it in messages; raises as `read_volume`."""
+    slices = [read_slice(file) for file in files]
+    ordered = ordered_files(slices, folder)
+    with _one_line_errors(folder):
+        if len(ordered) == 1:
+            return _oriented(_read_file(ordered[0], largest_bytes), slices[0].series)
+        _check_memory(folder, (slices[0].columns, slices[0].rows, len(ordered)), largest_bytes)
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames([str(file) for file in ordered])
+        reader.SetOutputPixelType(sitk.sitkFloat32)  # the rescale slope may differ from slice to slice (PET)
+        return _oriented(reader.Execute(), slices[0].series)
 
-    found = list_series(folder)
+
+def _read_from_folder(folder: Path, series: str | None, largest_bytes: int) -> Volume:
+    found, _ = list_series(folder)
     if not found:
         raise GenesisError(f"{folder}: holds no DICOM images; give a scan file or the folder of a series")
     if series is None and len(found) > 1:
@@ -73,15 +87,17 @@ def _read_series(folder: Path, series: str | None, largest_bytes: int) -> Any:
     uid = series if series is not None else next(iter(found))
     if uid not in found:
         raise UsageError(f"{folder}: no series {uid}; choose one of {', '.join(sorted(found))}")
-    files = ordered_files(found[uid], folder)
-    if len(files) == 1:
-        return _read_file(files[0], largest_bytes)
-    first = found[uid][0]
-    _check_memory(folder, (first.columns, first.rows, len(files)), largest_bytes)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames([str(file) for file in files])
-    reader.SetOutputPixelType(sitk.sitkFloat32)  # the rescale slope may differ from slice to slice (PET)
-    return reader.Execute()
+    return read_series(folder, [one.path for one in found[uid]], largest_bytes)
+
+
+@contextmanager
+def _one_line_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise GenesisError(f"{path}: unreadable ({_cause(error)}); check the file with another viewer") from error
+    except MemoryError as error:
+        raise GenesisError(f"{path}: too large for the memory of this machine; crop or split it") from error
 
 
 def _read_file(path: Path, largest_bytes: int) -> Any:
@@ -120,6 +136,7 @@ def _oriented(image: Any, identifier: str) -> Volume:
         affine=orientation.affine(grid),
         identifier=identifier,
         grid=grid,
+        pixel_type=in_file_order.dtype.name,
     )
 
 

@@ -1,0 +1,198 @@
+"""Files, folders and globs to a list of sources, one a volume, with names, subjects and content digests."""
+
+import csv
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from modelsgenesis.data.headers import data_file
+from modelsgenesis.errors import GenesisError, UsageError
+
+VOLUME_SUFFIXES = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd", ".nhdr")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+SUFFIXES = VOLUME_SUFFIXES + IMAGE_SUFFIXES
+
+_LONGEST_IDENTIFIER = 150
+_BLOCK = 2**20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One volume as it lies on disk.
+
+    Args:
+        path: the file, or the folder of a DICOM series; absolute.
+        series: SeriesInstanceUID of a DICOM series, else None.
+        identifier: unique among the sources, safe as a file name.
+        subject: whom it shows.
+        files: the files of a DICOM series, else empty.
+    """
+
+    path: Path
+    series: str | None
+    identifier: str
+    subject: str
+    files: tuple[Path, ...] = ()
+
+    def digest(self) -> str:
+        """Hash of the content of its files, with the data file of a detached header; 32 hexadecimal digits.
+
+        Raises:
+            GenesisError: when one cannot be read.
+        """
+        detached = data_file(self.path) if not self.files else None
+        files = self.files or (self.path, *([detached] if detached is not None and detached.is_file() else []))
+        hasher = hashlib.blake2b(digest_size=16)
+        try:
+            for file in files:
+                hasher.update(f"{file.stat().st_size} ".encode())  # so that bytes cannot move between files unnoticed
+                with file.open("rb") as handle:
+                    while block := handle.read(_BLOCK):
+                        hasher.update(block)
+        except OSError as error:
+            raise GenesisError(f"{self.path}: cannot be read ({error.strerror}); check the file") from error
+        return hasher.hexdigest()
+
+
+def index_sources(inputs: Sequence[str | Path], subject: str = "auto") -> list[Source]:
+    """All volumes under `inputs`, sorted by path, each once.
+
+    Hidden files and macOS' `._*` are skipped, and so is whatever is no image; a .raw file belongs to its .mhd.
+
+    Args:
+        inputs: files, folders (searched with all below them) and globs.
+        subject: "auto" (DICOM PatientID, else the identifier), "folder" (name of the folder that holds the scan), or a
+            CSV file with the columns path and subject, whose paths are matched as ends of the scans' paths.
+
+    Raises:
+        UsageError: an input that does not exist, or a CSV file that does not name the subject of every scan.
+        GenesisError: no scan at all.
+    """
+    roots: list[Path] = []
+    volumes: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
+    for given in inputs:
+        for entry in _expand(str(given)):
+            roots.append(entry if entry.is_dir() else entry.parent)
+            for path in _walk(entry):
+                if path.name.lower().endswith(SUFFIXES):
+                    volumes.setdefault(os.path.realpath(path), path)
+                elif _may_be_dicom(path):
+                    folders.setdefault(os.path.realpath(path.parent), path.parent)
+    found = [Source(path, None, "", "") for path in volumes.values()]
+    for folder in folders.values():
+        found += _series_sources(folder)
+    if not found:
+        raise GenesisError(f"{', '.join(map(str, inputs))}: no scans found; known are {' '.join(SUFFIXES)} and DICOM")
+    root = Path(os.path.commonpath([str(folder) for folder in roots]))
+    found.sort(key=lambda source: (str(source.path), source.series or ""))
+    return _with_subjects(_with_identifiers(found, root), subject)
+
+
+def _expand(given: str) -> list[Path]:
+    """A path, or what a glob matches; absolute."""
+    path = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 - keeps links, unlike Path.resolve
+    if path.exists():
+        return [path]
+    matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(given) else []  # noqa: PTH207 - absolute
+    if not matches:
+        raise UsageError(f"{given}: no such file or folder, and no glob that matches any; check the path")
+    return [Path(match) for match in matches]
+
+
+def _walk(entry: Path) -> Iterator[Path]:
+    """The files at or below `entry`, without hidden ones; links to folders are followed, each folder once."""
+    if entry.is_file():
+        yield entry
+        return
+    seen: set[str] = set()
+    for place, folders, files in os.walk(entry, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        if real not in seen:
+            yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+        seen.add(real)
+
+
+def _may_be_dicom(path: Path) -> bool:
+    """By name first, so that a folder of tables is not opened file by file."""
+    from modelsgenesis.data.dicom import DICOM_SUFFIXES, is_dicom
+
+    named = path.suffix.lower() in ("", *DICOM_SUFFIXES) or path.suffix[1:].isdigit()
+    return named and not path.name.startswith(".") and is_dicom(path)
+
+
+def _series_sources(folder: Path) -> list[Source]:
+    """A source for each series in `folder`, and one for each damaged file, which is listed when it is read."""
+    from modelsgenesis.data.dicom import list_series
+
+    series, damaged = list_series(folder)
+    sources = [
+        Source(folder, uid, "", slices[0].patient, tuple(one.path for one in slices)) for uid, slices in series.items()
+    ]
+    return sources + [Source(path, None, "", "", (path,)) for path in damaged]
+
+
+def _with_identifiers(sources: Iterable[Source], root: Path) -> list[Source]:
+    """Names from the path below `root`; where two would agree (also in capitals only), the later one gets a hash."""
+    named, taken = [], set()
+    for source in sources:
+        relative = os.path.relpath(source.path, root)
+        full = relative if source.series is None else f"{relative}/{source.series}"
+        identifier = _safe(full, strip=source.series is None)
+        if identifier.lower() in taken or len(identifier) > _LONGEST_IDENTIFIER:
+            mark = hashlib.blake2b(full.encode(errors="surrogateescape"), digest_size=6).hexdigest()
+            identifier = f"{identifier[:_LONGEST_IDENTIFIER]}-{mark}"
+        taken.add(identifier.lower())
+        named.append(replace(source, identifier=identifier))
+    return named
+
+
+def _safe(relative: str, strip: bool) -> str:
+    """A path as one name of letters, digits, dot, dash and underscore."""
+    if strip:
+        suffix = next((known for known in SUFFIXES if relative.lower().endswith(known)), "")
+        relative = relative[: len(relative) - len(suffix)]
+    parts = [part for part in PurePath(relative).parts if part not in (".", "..", "/")]
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", "__".join(parts))
+    return f"_{name}" if not name or name.startswith((".", "zarr.json")) else name
+
+
+def _with_subjects(sources: list[Source], rule: str) -> list[Source]:
+    if rule == "auto":
+        return [replace(source, subject=source.subject or source.identifier) for source in sources]
+    if rule == "folder":
+        return [replace(source, subject=source.path.parent.name or source.identifier) for source in sources]
+    table = _read_table(Path(rule))
+    subjects = [_look_up(table, source.path) for source in sources]
+    missing = [source.path for source, subject in zip(sources, subjects, strict=True) if subject is None]
+    if missing:
+        raise UsageError(f"{rule}: names no subject for {len(missing)} scans, such as {missing[0]}; add a row for each")
+    return [replace(source, subject=str(subject)) for source, subject in zip(sources, subjects, strict=True)]
+
+
+def _read_table(path: Path) -> dict[tuple[str, ...], str]:
+    """Path parts to subject."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            rows = list(csv.DictReader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"subject {path}: neither auto nor folder nor a readable CSV file ({error})") from error
+    if not rows or not {"path", "subject"} <= set(rows[0]):
+        raise UsageError(f"{path}: needs a header with the columns path and subject, and a row for each scan")
+    table: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        key, subject = PurePath(row["path"] or "").parts, (row["subject"] or "").strip()
+        if not subject or table.setdefault(key, subject) != subject:
+            raise UsageError(f"{path}: {row['path']!r} has no subject, or two different ones; correct the row")
+    return table
+
+
+def _look_up(table: dict[tuple[str, ...], str], path: Path) -> str | None:
+    """The subject of the longest row that `path` ends with."""
+    parts = path.parts
+    return next((table[parts[start:]] for start in range(len(parts)) if parts[start:] in table), None)
