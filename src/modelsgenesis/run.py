@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -143,11 +144,16 @@ def _flat(values: JSON, prefix: str = "") -> JSON:
     return flat
 
 
+def versions(packages: Sequence[str]) -> JSON:
+    """Installed version of each package, and Python's."""
+    return {name: version(name) for name in packages} | {"python": platform.python_version()}
+
+
 def _environment(config: Any) -> JSON:
     return {
         "config_digest": digest(config),
         "seed": getattr(config, "seed", None),
-        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "versions": versions(PACKAGES),
         "machine": platform.platform(),
         "git": _commit(),
     }

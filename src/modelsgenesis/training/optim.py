@@ -15,7 +15,7 @@ def build_optimiser(parameters: Iterable[nn.Parameter], choice: OptimSettings) -
     """The optimiser `choice` names; UsageError for an unknown one."""
     match choice.optimiser:
         case "adamw":
-            return torch.optim.AdamW(parameters, choice.lr, weight_decay=choice.weight_decay)
+            return torch.optim.AdamW(parameters, choice.lr, weight_decay=choice.weight_decay, fused=True)
         case "adam":
             return torch.optim.Adam(parameters, choice.lr, weight_decay=choice.weight_decay)
         case "sgd":

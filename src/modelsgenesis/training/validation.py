@@ -20,6 +20,9 @@ STREAM = 2**31
 """Epoch number of the validation's random streams, which no training epoch reaches."""
 ALONE = ("nonlinear", "shuffle", "inpaint", "outpaint")
 EXAMPLES = 6
+PROBE_BATCH = 32
+"""Cubes that share batch statistics in the probe, whatever the batch size of the training: small batches would
+normalise away what tells one cube from another."""
 
 
 class RestorationCheck:
@@ -97,10 +100,10 @@ class RestorationCheck:
         return probe(evaluating(network), self._probe_batches)
 
     def _positions(self) -> Iterator[tuple[Tensor, npt.NDArray[np.float64]]]:
-        for start in range(0, self._config.check.probe_cubes, self._size):
+        for start in range(0, self._config.check.probe_cubes, PROBE_BATCH):
             cubes = [
                 self._sampler.cube(generator(self._config.seed, STREAM + 1, item))
-                for item in range(start, start + self._size)
+                for item in range(start, start + PROBE_BATCH)
             ]
             stacked: Sequence[FloatArray] = [cube.array for cube in cubes]
             yield self._fabric.to_device(torch.from_numpy(np.stack(stacked))), np.array([c.position for c in cubes])

@@ -1,0 +1,272 @@
+"""The command line: `genesis COMMAND ...`. Heavy imports stay inside the commands, so that help is instant."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from modelsgenesis.errors import GenesisError, UsageError
+
+if TYPE_CHECKING:
+    from modelsgenesis.types import JSON
+
+Arguments = Sequence[str]
+
+
+def main(arguments: Arguments | None = None) -> None:
+    """Run one command and exit: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        sys.exit(_dispatch(given))
+    except GenesisError as error:
+        _explain(str(error), debug)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("genesis: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        _explain(f"unexpected {type(error).__name__}: {error} (--debug shows where; please report it)", debug)
+        sys.exit(1)
+
+
+def _explain(message: str, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(f"genesis: error: {message}", file=sys.stderr)
+
+
+def _dispatch(given: Arguments) -> int:
+    if not given or given[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if given[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"genesis {version('modelsgenesis')}")
+        return 0
+    name, *rest = given
+    if name not in COMMANDS:
+        raise UsageError(f"unknown command {name!r}; valid: {', '.join(COMMANDS)} (genesis --help)")
+    COMMANDS[name](rest)
+    return 0
+
+
+def _overview() -> str:
+    lines = [f"  {name:<10} {(command.__doc__ or '').splitlines()[0]}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: genesis COMMAND ... [--debug]",
+            "",
+            "Self-supervised pre-training of medical image networks by restoring distorted cubes (Models Genesis).",
+            "",
+            *lines,
+            "",
+            "genesis COMMAND --help explains a command, with an example. Start with: genesis demo",
+        ]
+    )
+
+
+def _parse(command: str, shape: Any, given: Arguments, description: str | None) -> Any:
+    import tyro
+
+    return tyro.cli(
+        shape,
+        prog=f"genesis {command}",
+        description=description,
+        args=list(given),
+    )
+
+
+def _flat(cls: type[Any]) -> Any:
+    """A field whose settings become flags without a prefix."""
+    import tyro
+
+    return Annotated[cls, tyro.conf.arg(name="")]
+
+
+def _positional(kind: Any) -> Any:
+    import tyro
+
+    return tyro.conf.Positional[kind]
+
+
+def demo(given: Arguments) -> None:
+    """The whole flow on built-in phantoms, in minutes: pre-train, fine-tune twice, compare.
+
+    Example: genesis demo --out demo
+    """
+    from modelsgenesis.demo import DemoSettings
+    from modelsgenesis.demo import demo as run
+
+    shape = dataclasses.make_dataclass(
+        "Demo", [("out", Path, dataclasses.field(default=Path("demo"))), ("settings", _flat(DemoSettings), DemoSettings())]
+    )
+    choice = _parse("demo", shape, given, demo.__doc__)
+    print(run(choice.out, choice.settings))
+
+
+def prepare(given: Arguments) -> None:
+    """Scans (NIfTI, MHD/MHA, NRRD, DICOM, images) to a store; unusable ones are listed, the rest goes on.
+
+    Example: genesis prepare scans/ more/*.nii.gz --out store
+    """
+    from modelsgenesis.data.convert import PrepareSettings
+    from modelsgenesis.data.prepare import prepare as run
+
+    shape = dataclasses.make_dataclass(
+        "Prepare",
+        [
+            ("scans", _positional(tuple[str, ...])),
+            ("out", Path),
+            ("workers", int | None, dataclasses.field(default=None)),
+            ("settings", _flat(PrepareSettings), PrepareSettings()),
+        ],
+    )
+    choice = _parse("prepare", shape, given, prepare.__doc__)
+    summary = run(choice.scans, choice.out, choice.settings, choice.workers)
+    rejected = sum(summary.rejected.values())
+    print(
+        f"{choice.out}: {summary.stored} scans stored, {summary.unchanged} there already, {rejected} rejected of "
+        f"{summary.found} found; {summary.bytes_stored / 1e6:.1f} MB in {summary.seconds:.1f} s"
+    )
+    for reason, count in summary.rejected.items():
+        print(f"  rejected {count} x {reason}")
+    if rejected:
+        print(f"  each is in {choice.out / 'rejected.csv'}")
+
+
+def pretrain(given: Arguments) -> None:
+    """Learn from the unlabelled scans of a store by restoring distorted cubes.
+
+    Example: genesis pretrain store --out runs/genesis --cubes.shape 64 64 32 --backbone.width 32
+
+    Settings come from --preset (default or released), then --config FILE (YAML), then single flags.
+    """
+    from modelsgenesis.pretrain import PretrainSettings, preset, summary
+    from modelsgenesis.pretrain import pretrain as run
+
+    base = _configured(given, preset, PretrainSettings)
+    shape = _training_command("Pretrain", [("store", _positional(Path))], PretrainSettings, base)
+    choice = _parse("pretrain", shape, given, pretrain.__doc__)
+    print(summary(run(choice.store, choice.out, choice.settings, choice.resume)))
+
+
+def finetune(given: Arguments) -> None:
+    """Train a target task from scratch or from pre-trained weights, and predict its test cases.
+
+    Example: genesis finetune folder --data Task06_Lung --init run:runs/genesis --out runs/lung
+
+    Settings come from --config FILE (YAML), then single flags.
+    """
+    from modelsgenesis.finetune import FinetuneSettings, summary
+    from modelsgenesis.finetune import finetune as run
+
+    base = _configured(given, lambda _: FinetuneSettings(), FinetuneSettings)
+    fields = [("target", _positional(str)), ("data", Path)]
+    choice = _parse("finetune", _training_command("Finetune", fields, FinetuneSettings, base), given, finetune.__doc__)
+    print(summary(run(choice.target, choice.data, choice.out, choice.settings, choice.resume)))
+
+
+def predict(given: Arguments) -> None:
+    """Apply a fine-tuned run to scans: label maps on each scan's own grid, or class probabilities.
+
+    Example: genesis predict runs/lung scans/*.nii.gz --out predictions
+    """
+    from modelsgenesis.predict import predict as run
+
+    fields = [("run", _positional(Path)), ("scans", _positional(tuple[str, ...])), ("out", Path)]
+    choice = _parse("predict", dataclasses.make_dataclass("Predict", fields), given, predict.__doc__)
+    print(run(choice.run, choice.scans, choice.out))
+
+
+def evaluate(given: Arguments) -> None:
+    """Metrics of fine-tuning runs, per case and in summary, with bootstrap confidence intervals.
+
+    Example: genesis evaluate runs/lung-scratch runs/lung-genesis
+    """
+    from modelsgenesis.evaluate.collect import evaluate_run, table
+
+    shape = dataclasses.make_dataclass("Evaluate", [("runs", _positional(tuple[Path, ...]))])
+    choice = _parse("evaluate", shape, given, evaluate.__doc__)
+    if not choice.runs:
+        raise UsageError("evaluate: name at least one run folder")
+    print(table([evaluate_run(path) for path in choice.runs]))
+
+
+def info(given: Arguments) -> None:
+    """Describe a store or a run folder; without one, this installation.
+
+    Example: genesis info store --json
+    """
+    fields: list[Any] = [
+        ("path", _positional(Path | None), dataclasses.field(default=None)),
+        ("json", bool, dataclasses.field(default=False)),
+        ("verify", bool, dataclasses.field(default=False)),
+    ]
+    choice = _parse("info", dataclasses.make_dataclass("Info", fields), given, info.__doc__)
+    facts = _facts(choice.path, choice.verify)
+    if choice.json:
+        print(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        print(f"{name:<14} {shown}")
+
+
+def _facts(path: Path | None, verify: bool) -> "JSON":
+    from modelsgenesis.run import PACKAGES, Run, versions
+
+    if path is None:
+        return {"commands": ", ".join(COMMANDS), "versions": versions(PACKAGES)}
+    if Run(path).exists:
+        return Run(path).manifest()
+    from modelsgenesis.data.store import describe, open_store
+
+    store = open_store(path)
+    facts = describe(store)
+    if verify:
+        problems = store.verify()
+        if problems:
+            raise GenesisError(f"{path}: {len(problems)} of {len(store.scans)} scans are damaged: {'; '.join(problems)}")
+        facts["verified"] = "every scan reads to its checksums"
+    return facts
+
+
+def _training_command(name: str, fields: list[Any], cls: type[Any], base: Any) -> Any:
+    """The arguments of `pretrain` and `finetune`; --config and --preset are read before, here they are only named."""
+    return dataclasses.make_dataclass(
+        name,
+        [
+            *fields,
+            ("out", Path),
+            ("config", Path | None, dataclasses.field(default=None)),
+            *([("preset", str, dataclasses.field(default="default"))] if name == "Pretrain" else []),
+            ("resume", bool, dataclasses.field(default=False)),
+            ("settings", _flat(cls), base),
+        ],
+    )
+
+
+def _configured(given: Arguments, preset: Callable[[str], Any], cls: type[Any]) -> Any:
+    """The settings before single flags: the preset, overlaid by the file of --config."""
+    import argparse
+
+    from modelsgenesis.config import load
+
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", default="default")
+    first.add_argument("--config", type=Path)
+    chosen, _ = first.parse_known_args(list(given))
+    base = preset(chosen.preset)
+    return load(cls, chosen.config, base) if chosen.config is not None else base
+
+
+COMMANDS: dict[str, Callable[[Arguments], None]] = {
+    command.__name__: command for command in (demo, prepare, pretrain, finetune, predict, evaluate, info)
+}
