@@ -1,0 +1,169 @@
+"""DICOM series made and read with pydicom, against the formula of the standard."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from modelsgenesis.data.dicom import list_series
+from modelsgenesis.data.volume import read_volume, write_volume
+from modelsgenesis.errors import GenesisError, UsageError
+
+OBLIQUE = [0.96, 0.28, 0.0, -0.28, 0.96, 0.0]
+
+
+def write_slice(path: Path, pixels: np.ndarray, series: str, position: list[float], **tags: object) -> None:
+    """One CT slice, `pixels` (rows, columns) int16."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = CTImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    data.SeriesInstanceUID, data.StudyInstanceUID, data.Modality = series, "1.2.3", "CT"
+    data.Rows, data.Columns = pixels.shape
+    data.PixelSpacing, data.SliceThickness = [1.5, 0.5], 2.0  # between rows, between columns
+    data.ImageOrientationPatient, data.ImagePositionPatient = OBLIQUE, position
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated = data.BitsStored = 16
+    data.HighBit, data.PixelRepresentation = 15, 1
+    data.RescaleSlope, data.RescaleIntercept = 2, -1024
+    data.PatientID = "P7"
+    for tag, value in tags.items():
+        setattr(data, tag, value)
+    data.PixelData = pixels.tobytes()
+    data.save_as(path, enforce_file_format=True)
+
+
+def write_series(folder: Path, series: str = "1.2.3.4", depth: int = 6, **tags: object) -> np.ndarray:
+    """A series of `depth` slices 2 mm apart in files of shuffled names; returns its values (z, rows, columns)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(depth)
+    stored = rng.integers(-200, 900, (depth, 4, 5)).astype(np.int16)
+    for name, z in enumerate(rng.permutation(depth)):
+        write_slice(folder / f"{series}-{name}", stored[z], series, [10.0, -20.0, -100.0 + 2 * z], **tags)
+    return stored
+
+
+def test_a_series_is_in_order_in_hu_and_in_place(tmp_path: Path) -> None:
+    stored = write_series(tmp_path)
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.array, (stored * 2.0 - 1024).transpose(2, 1, 0))
+    np.testing.assert_allclose(volume.spacing, (0.5, 1.5, 2.0))
+    row, column = np.array(OBLIQUE[:3]), np.array(OBLIQUE[3:])
+    # DICOM PS3.3 C.7.6.2.1.1: the first triple runs along columns, and PixelSpacing begins with the row distance
+    expected = np.eye(4)
+    expected[:3, 0], expected[:3, 1], expected[:3, 2] = row * 0.5, column * 1.5, [0, 0, 2.0]
+    expected[:3, 3] = [10, -20, -100]
+    np.testing.assert_allclose(volume.affine, expected, atol=1e-6)
+    for file in tmp_path.iterdir():  # pydicom as the independent reader
+        data = pydicom.dcmread(file)
+        z = round((float(data.ImagePositionPatient[2]) + 100) / 2)
+        hu = data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept)
+        np.testing.assert_array_equal(volume.array[:, :, z], hu.transpose())
+
+
+def test_a_result_is_written_on_the_grid_of_the_series(tmp_path: Path) -> None:
+    write_series(tmp_path / "series")
+    volume = read_volume(tmp_path / "series")
+    write_volume(volume.array.astype(np.int16), volume, tmp_path / "out.nii.gz")
+    again = read_volume(tmp_path / "out.nii.gz")
+    np.testing.assert_allclose(again.affine, volume.affine, atol=1e-4)
+    np.testing.assert_array_equal(again.array, volume.array)
+
+
+def test_the_slope_may_differ_from_slice_to_slice(tmp_path: Path) -> None:
+    pixels = np.full((4, 5), 100, np.int16)
+    for z, slope in enumerate(["0.5", "0.25", "1.75"]):
+        write_slice(tmp_path / f"{z}", pixels, "1.2", [0, 0, 2.0 * z], RescaleSlope=slope, RescaleIntercept="0")
+    np.testing.assert_allclose(read_volume(tmp_path).array[0, 0], [50, 25, 175])
+
+
+def test_several_series_in_one_folder(tmp_path: Path) -> None:
+    first, second = write_series(tmp_path, "1.2.1", 3), write_series(tmp_path, "1.2.2", 5)
+    with pytest.raises(UsageError, match=r"2 series.*1\.2\.1, 1\.2\.2"):
+        read_volume(tmp_path)
+    with pytest.raises(UsageError, match=r"no series 1\.9"):
+        read_volume(tmp_path, "1.9")
+    assert read_volume(tmp_path, "1.2.1").array.shape[2] == len(first)
+    assert read_volume(tmp_path, "1.2.2").array.shape[2] == len(second)
+
+
+def remove_slice(folder: Path) -> None:
+    middle = next(file for file in folder.iterdir() if pydicom.dcmread(file).ImagePositionPatient[2] == -96)
+    middle.unlink()
+
+
+def shift_slice(folder: Path, axis: int, millimetres: float) -> None:
+    file = next(file for file in folder.iterdir() if pydicom.dcmread(file).ImagePositionPatient[2] == -96)
+    data = pydicom.dcmread(file)
+    position = [float(value) for value in data.ImagePositionPatient]
+    position[axis] += millimetres
+    data.ImagePositionPatient = position
+    data.save_as(file)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (remove_slice, "missing slices"),
+        (lambda folder: shift_slice(folder, 2, 0.5), "uneven slice distance"),
+        (lambda folder: shift_slice(folder, 2, 2.0), "one position"),
+        (lambda folder: shift_slice(folder, 0, 1.0), "shifted"),
+        (lambda folder: write_slice(folder / "x", np.zeros((8, 8), np.int16), "1.2.3.4", [0, 0, 0]), "different sizes"),
+        (
+            lambda folder: write_slice(
+                folder / "x",
+                np.zeros((4, 5), np.int16),
+                "1.2.3.4",
+                [0, 0, 0],
+                ImageOrientationPatient=[1, 0, 0, 0, 0, -1],
+            ),
+            "directions",
+        ),
+    ],
+)
+def test_gaps_and_mixtures_are_refused(tmp_path: Path, damage: object, reason: str) -> None:
+    write_series(tmp_path)
+    read_volume(tmp_path)
+    damage(tmp_path)  # type: ignore[operator]
+    with pytest.raises(GenesisError, match=reason):
+        read_volume(tmp_path)
+
+
+def test_rounded_positions_pass(tmp_path: Path) -> None:
+    pixels = np.zeros((4, 5), np.int16)
+    for z in range(5):
+        write_slice(tmp_path / f"{z}", pixels + z, "1.2", [0, 0, round(z * 1.3333, 2)])
+    assert read_volume(tmp_path).array.shape == (5, 4, 5)
+
+
+def test_truncated_pixel_data_is_an_error(tmp_path: Path) -> None:
+    write_series(tmp_path)
+    victim = sorted(tmp_path.iterdir())[2]
+    victim.write_bytes(victim.read_bytes()[:-11])
+    with pytest.raises(GenesisError):
+        read_volume(tmp_path)
+
+
+def test_files_without_an_image_are_told_apart(tmp_path: Path) -> None:
+    write_series(tmp_path)
+    (tmp_path / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"rubbish")
+    (tmp_path / "notes.txt").write_text("no image")
+    series, imageless = list_series(tmp_path)
+    assert [len(slices) for slices in series.values()] == [6]
+    assert [path.name for path in imageless] == ["broken.dcm"]
+    assert read_volume(tmp_path).array.shape[2] == 6
+
+
+def test_a_colour_slice_is_refused(tmp_path: Path) -> None:
+    write_slice(
+        tmp_path / "colour.dcm", np.zeros((4, 15), np.uint8), "1.2", [0, 0, 0], Columns=5, SamplesPerPixel=3,
+        PhotometricInterpretation="RGB", PlanarConfiguration=0, BitsAllocated=8, BitsStored=8, HighBit=7,
+        PixelRepresentation=0,
+    )  # fmt: skip
+    with pytest.raises(GenesisError, match="colour"):
+        read_volume(tmp_path)
