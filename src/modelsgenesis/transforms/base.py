@@ -7,18 +7,19 @@ an intensity map is the same for all channels.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.transforms.compiled import compiled
 from modelsgenesis.types import FloatArray, Shape
 
 MINIMUM_SIDE = 16
 """Voxels along the shortest side a distortion accepts; the released painting rules need 14 (see `painting`)."""
 
 P = TypeVar("P")
+
+_ONE = np.float32(1.0).view(np.uint32)
 
 
 class Distortion(ABC, Generic[P]):
@@ -47,7 +48,7 @@ class Distortion(ABC, Generic[P]):
 class Identity(Distortion[None]):
     """Changes nothing: restoration becomes an auto-encoder, the papers' baseline."""
 
-    def sample(self, rng: np.random.Generator, shape: Shape) -> None:  # noqa: ARG002
+    def sample(self, rng: np.random.Generator, shape: Shape) -> None:
         """No parameters."""
 
     def write(self, source: FloatArray, parameters: None, out: FloatArray) -> None:  # noqa: ARG002
@@ -84,10 +85,11 @@ def checked(x: FloatArray) -> FloatArray:
     ready = np.ascontiguousarray(x)
     if not ready.flags.writeable:
         ready = ready.copy()
-    if _outside(ready.reshape(-1)):
+    # The bits of floats in [0, 1] are the integers up to those of 1.0; only -0.0 is valid too and needs the long look.
+    if ready.view(np.uint32).max() > _ONE and not bool(np.all((ready >= 0.0) & (ready <= 1.0))):
         raise GenesisError(
-            f"cube with values from {np.min(ready):g} to {np.max(ready):g} (NaN where unknown): distortions are defined on "
-            "[0, 1] only; map intensities with Intensity.unit before distorting"
+            f"cube with values from {np.min(ready):g} to {np.max(ready):g}: distortions are defined on [0, 1] only, "
+            "without NaN; map intensities with Intensity.unit before distorting"
         )
     return ready
 
@@ -95,12 +97,3 @@ def checked(x: FloatArray) -> FloatArray:
 def grid(x: FloatArray) -> FloatArray:
     """A contiguous array as (C, X, Y, Z), a view; 2D becomes (C, 1, X, Y), so that rows stay contiguous."""
     return x if x.ndim == 4 else x.reshape(x.shape[0], 1, *x.shape[1:])
-
-
-@compiled
-def _outside(values: np.ndarray[Any, Any]) -> int:
-    """How many of the values are not in [0, 1]; a NaN is not."""
-    count = 0
-    for value in values:
-        count += not (value >= np.float32(0) and value <= np.float32(1))
-    return count

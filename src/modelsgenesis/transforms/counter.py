@@ -37,7 +37,7 @@ def below(bits: np.uint64, count: np.uint64) -> np.uint64:
 def fill_noise(row: np.ndarray, start: np.uint64, seed: np.uint64) -> None:  # type: ignore[type-arg]
     """Fill `row` (n,) float32 with U[0, 1) noise: the values of positions `start`, `start + 1`, ... of the stream.
 
-    Position i is made of 24 bits of one half of word i // 2: the low half where i is even, the high half where it is odd.
+    Position i is the top 24 bits of one half of word i // 2: of the low half for an even i, of the high half otherwise.
     """
     length = np.uint64(row.shape[0])
     first = np.uint64(0)

@@ -34,7 +34,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class MixtureParameters:
-    """What happens to one cube: the flips, then (index of the choice, name, parameters) of each distortion, in order."""
+    """What happens to one cube: the flips, then (index of the choice, name, parameters) of each distortion."""
 
     flip: FlipParameters
     steps: tuple[tuple[int, str, Any], ...]

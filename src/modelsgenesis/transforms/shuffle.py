@@ -36,8 +36,8 @@ class ShuffleParameters:
 class Shuffle(Distortion[ShuffleParameters]):
     """Permute the voxels of `windows` windows, the same voxels in all channels.
 
-    The side of a window along an axis of n voxels is a uniform integer in [1, max(1, n // 10)], its corner is uniform in
-    [0, n - side]. Below 20 voxels the side is 1, so shuffling has no effect along that axis.
+    The side of a window along an axis of n voxels is a uniform integer in [1, max(1, n // 10)], its corner is uniform
+    in [0, n - side]. Below 20 voxels the side is 1, so shuffling has no effect along that axis.
     """
 
     windows: int = 10_000
@@ -71,30 +71,57 @@ def window(key: np.uint64, shape: tuple[int, int, int]) -> tuple[int, int, int, 
 def _shuffle(source: np.ndarray[Any, Any], out: np.ndarray[Any, Any], seed: np.uint64, windows: int) -> None:
     """Overwrite `out`, a copy of `source`, both (C, X, Y, Z), wherever a window covers it."""
     channels, depth, height, length = source.shape
-    voxels = depth * height * length
-    flat, target = source.reshape(channels, voxels), out.reshape(channels, voxels)
+    voxels = np.uint64(depth * height * length)
+    values, target = source.reshape(-1), out.reshape(-1)
     largest = max(1, depth // 10) * max(1, height // 10) * max(1, length // 10)
-    inside = np.empty(largest, np.int64)
-    owned = np.empty(largest, np.int64)
+    inside = np.empty(largest, np.uint32)
+    owned = np.empty(largest, np.uint32)
     taken = np.zeros(voxels, np.uint8)
     for index in range(windows - 1, -1, -1):
         key = word(seed, np.uint64(index))
-        x, y, z, dx, dy, dz = window(key, (depth, height, length))
-        count, free = 0, 0
-        for i in range(x, x + dx):
-            for j in range(y, y + dy):
-                row = (i * height + j) * length
-                for k in range(row + z, row + z + dz):
-                    inside[count] = k
-                    owned[free] = k
-                    count += 1
-                    free += 1 - taken[k]
-                    taken[k] = 1
+        corner_and_sides = window(key, (depth, height, length))
+        count = np.uint64(corner_and_sides[3] * corner_and_sides[4] * corner_and_sides[5])
+        free = _claim(corner_and_sides, height, length, taken, inside, owned)
+        bits = np.uint64(0)
         for k in range(free):
-            bits = word(key, np.uint64(3 + (k >> 1)))
-            bits = (bits >> _32) if k & 1 else (bits & _LOW)
-            other = k + np.int64(below(bits, np.uint64(count - k)))
-            origin = inside[other]
+            bits = (bits >> _32) if k & _1 else word(key, np.uint64(3) + (k >> _1))
+            other = k + below(bits & _LOW, count - k)
+            origin = np.uint64(inside[other])
             inside[other] = inside[k]
-            for channel in range(channels):
-                target[channel, owned[k]] = flat[channel, origin]
+            place = np.uint64(owned[k])
+            for channel in range(np.uint64(channels)):
+                target[channel * voxels + place] = values[channel * voxels + origin]
+
+
+@compiled
+def _claim(
+    corner_and_sides: tuple[int, int, int, int, int, int],
+    height: int,
+    length: int,
+    taken: np.ndarray[Any, Any],
+    inside: np.ndarray[Any, Any],
+    owned: np.ndarray[Any, Any],
+) -> np.uint64:
+    """List the window's voxels in `inside` and those not taken yet in `owned`, take them, and count the latter.
+
+    One loop without branches: windows are so small that wrongly predicted ends of nested loops would cost more.
+    """
+    x, y, z, dx, dy, dz = corner_and_sides
+    free = np.uint64(0)
+    voxel = np.uint32((x * height + y) * length + z)
+    to_row, to_plane = np.uint32(length - dz), np.uint32((height - dy) * length)
+    column = row = np.uint32(0)
+    for k in range(np.uint64(dx * dy * dz)):
+        inside[k] = voxel
+        owned[free] = voxel
+        free += _1 - np.uint64(taken[voxel])
+        taken[voxel] = 1
+        column += np.uint32(1)
+        row_ends = column == np.uint32(dz)
+        voxel += np.uint32(1) + (to_row if row_ends else np.uint32(0))
+        column = np.uint32(0) if row_ends else column
+        row += np.uint32(row_ends)
+        plane_ends = row == np.uint32(dy)
+        voxel += to_plane if plane_ends else np.uint32(0)
+        row = np.uint32(0) if plane_ends else row
+    return free
