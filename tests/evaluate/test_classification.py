@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.classification import (
@@ -27,12 +28,14 @@ def sample(seed: int, cases: int = 30, classes: int = 3) -> tuple[np.ndarray, np
 
 @given(st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
-def test_auc_is_the_share_of_ordered_pairs(seed: int) -> None:
+def test_auc_is_the_share_of_ordered_pairs_and_equals_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth, score = rng.integers(0, 2, 15), rng.integers(0, 5, 15) / 4  # with ties
     truth[:2] = 0, 1
     pairs = [(p > n) + (p == n) / 2 for p in score[truth == 1] for n in score[truth == 0]]
     assert auc(truth, score) == pytest.approx(np.mean(pairs))
+    assert auc(truth, score) == pytest.approx(roc_auc_score(truth, score))
+    assert average_precision(truth, score) == pytest.approx(average_precision_score(truth, score))
 
 
 def test_average_precision_by_hand() -> None:

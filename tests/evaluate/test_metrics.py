@@ -111,6 +111,16 @@ def test_distances_equal_monai(seed: int) -> None:
     assert nsd(truth, prediction, SPACING, 1.3) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_sparse_and_dense_surfaces_are_measured_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    truth, prediction = (rng.random((9, 8, 7)) < 0.3 for _ in range(2))
+    scores = []
+    for advantage in (0, 10**9):  # always the tree, always the distance transform
+        monkeypatch.setattr("modelsgenesis.evaluate.metrics._TREE_ADVANTAGE", advantage)
+        scores.append(distance_scores(truth, prediction, SPACING))
+    assert scores[0] == pytest.approx(scores[1])
+
+
 def test_distances_follow_the_spacing() -> None:
     truth = box((20, 20, 20), (5, 5, 5), (10, 10, 10))
     shifted = {axis: np.roll(truth, 2, axis) for axis in range(3)}
