@@ -1,7 +1,6 @@
 """The training loop of pre-training and fine-tuning, on Lightning Fabric."""
 
 import math
-import shutil
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -18,8 +17,6 @@ from modelsgenesis.training.optim import Schedule, build_optimiser
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 
 Batch = tuple[Tensor, ...]
-COMPILE_PAYS_FROM = 2_000
-"""Steps from which the minutes of compiling are won back."""
 
 
 class Task(Protocol):
@@ -49,11 +46,10 @@ class Task(Protocol):
 
 
 def make_fabric(loop: LoopSettings) -> Fabric:
-    """The Fabric the settings describe; bfloat16 on GPUs that have it unless told otherwise."""
+    """The Fabric the settings describe."""
     precision: Any = loop.precision
     if precision == "auto":
-        cuda = loop.accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available()
-        precision = "bf16-mixed" if cuda and torch.cuda.is_bf16_supported() else "32-true"
+        precision = "bf16-mixed" if _computes_bfloat16(loop.accelerator) else "32-true"
     devices = loop.devices if loop.devices == "auto" else int(loop.devices)
     try:
         fabric = Fabric(accelerator=loop.accelerator, devices=devices, precision=precision)
@@ -74,7 +70,7 @@ def fit(
         raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
     if loop.channels_last:
         network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    if _compiles(loop):
+    if loop.compile:
         network.compile()
     wrapped, optimiser = fabric.setup(network, build_optimiser(network.parameters(), optim))
     schedule = Schedule(optimiser, optim, loop.steps, task.lower_is_better)
@@ -102,6 +98,16 @@ def fit(
             if asked and state.step < loop.steps:
                 raise Interrupted(f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume")
     return state
+
+
+def _computes_bfloat16(accelerator: str) -> bool:
+    """Whether bfloat16 is native to the device: there it is the faster one; emulated it is slower than float32."""
+    if accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+        return False
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.11
+    return bool(capabilities.get("avx512_bf16", False))
 
 
 class _Trainer:
@@ -139,13 +145,6 @@ class _Trainer:
         if self._loop.channels_last and tensor.ndim == 5:
             return tensor.contiguous(memory_format=torch.channels_last_3d)
         return tensor
-
-
-def _compiles(loop: LoopSettings) -> bool:
-    if loop.compile not in ("auto", "yes", "no"):
-        raise UsageError(f"loop.compile: {loop.compile!r} is unknown; valid: auto, yes, no")
-    compiler = shutil.which("g++") or shutil.which("clang++") or torch.cuda.is_available()
-    return loop.compile == "yes" or (loop.compile == "auto" and loop.steps >= COMPILE_PAYS_FROM and bool(compiler))
 
 
 def _any_rank(fabric: Fabric, flag: bool) -> bool:

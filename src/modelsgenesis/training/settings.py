@@ -44,11 +44,11 @@ class LoopSettings:
     patience: int = 0
     """Stop after this many validations without improvement; 0 never."""
     precision: str = "auto"
-    """auto (bf16-mixed on a GPU that has it, else 32-true), or any of Lightning Fabric's names."""
+    """auto (bf16-mixed where the device computes bfloat16 natively, else 32-true), or any of Lightning Fabric's names."""
     channels_last: bool = True
     """Memory format channels-last: faster on CPUs and GPUs."""
-    compile: str = "auto"
-    """auto (when the run has 2,000 steps or more and a C++ compiler is found), yes or no: torch.compile."""
+    compile: bool = False
+    """torch.compile: a few percent on a CPU after a minute of compiling, more on a GPU; needs a C++ compiler."""
     devices: str = "1"
     """How many devices, or auto for all; on several, each takes batch_size items a step."""
     accelerator: str = "auto"

@@ -1,0 +1,112 @@
+"""Init sources: nothing is silently left at random, nothing unsafe is opened."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
+from modelsgenesis.models.unet3d import UNet3D
+from modelsgenesis.models.weights import initialise, named_tensors, read_weights, save_weights
+
+
+def network(channels: int = 1, outputs: int = 1, width: int = 2) -> DenseNetwork:
+    return DenseNetwork(UNet3D(channels, width), outputs)
+
+
+def saved(folder: Path, source: torch.nn.Module) -> Path:
+    path = folder / "weights.safetensors"
+    save_weights(path, source, {"cube": [16, 16, 16]})
+    return path
+
+
+def test_weights_and_provenance_come_back(tmp_path: Path) -> None:
+    source = network()
+    tensors, provenance = read_weights(saved(tmp_path, source))
+    assert provenance == {"cube": [16, 16, 16]}
+    assert tensors.keys() == named_tensors(source).keys()
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in named_tensors(source).items())
+
+
+def test_encoder_decoder_takes_all_but_the_head(tmp_path: Path) -> None:
+    source, target = network(), network(outputs=3)
+    report = initialise(target, f"file:{saved(tmp_path, source)}")
+    assert set(report.missing) == {"out_tr.final_conv.weight", "out_tr.final_conv.bias"}
+    assert set(report.skipped.values()) == {"head of another task"}
+    for name in report.loaded:
+        assert torch.equal(named_tensors(target)[name], named_tensors(source)[name])
+
+
+def test_encoder_alone_for_classification(tmp_path: Path) -> None:
+    source, target = network(), ClassificationNetwork(UNet3D(1, 2), 2)
+    report = initialise(target, f"file:{saved(tmp_path, source)}", scope="encoder")
+    assert all(name.startswith("down_") for name in report.loaded)
+    before = named_tensors(target)["up_tr64.up_conv.weight"]
+    assert not torch.equal(before, named_tensors(source)["up_tr64.up_conv.weight"])
+    assert len(report.loaded) + len(report.missing) == len(named_tensors(target))
+
+
+def test_one_channel_weights_answer_alike_on_repeated_channels(tmp_path: Path) -> None:
+    source, target = network(), network(channels=3)
+    report = initialise(target, f"file:{saved(tmp_path, source)}")
+    assert report.adapted == {"down_tr64.ops.0.conv1.weight": "1 input channels spread over 3"}
+    x = torch.rand(2, 1, 16, 16, 16)
+    ours = target.backbone.encode(x.expand(-1, 3, -1, -1, -1))[-1]
+    torch.testing.assert_close(ours, source.backbone.encode(x)[-1], rtol=1e-3, atol=1e-4)
+
+
+def test_published_layout_is_read(tmp_path: Path) -> None:
+    source = network()
+    state = {f"module.{name}": tensor for name, tensor in named_tensors(source).items()}
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "Genesis.pt")
+    report = initialise(network(), f"file:{tmp_path / 'Genesis.pt'}", head=True)
+    assert len(report.loaded) == len(state)
+    assert not report.missing
+
+
+def test_nothing_that_fits_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(GenesisError, match="no tensor fits.*width"):
+        initialise(network(width=4), f"file:{saved(tmp_path, network(width=3))}")
+
+
+def test_pickles_that_run_code_are_refused(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return print, ("run",)
+
+    path = tmp_path / "evil.pt"
+    path.write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(GenesisError, match="cannot be opened safely"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}garbage"])
+def test_damaged_files_are_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(GenesisError, match="damaged.safetensors"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("uri", ["scratched", "scratch:hee", "hub"])
+def test_unknown_sources_are_wrong_use(uri: str) -> None:
+    with pytest.raises(UsageError, match="valid"):
+        initialise(network(), uri)
+
+
+def test_absent_files_and_runs_are_named(tmp_path: Path) -> None:
+    for uri in (f"file:{tmp_path}/none.pt", f"run:{tmp_path}"):
+        with pytest.raises(GenesisError, match=str(tmp_path)):
+            initialise(network(), uri)
+
+
+@pytest.mark.parametrize(("uri", "spread"), [("scratch:he", 2 / 54), ("scratch:xavier", 2 / (54 + 108))])
+def test_random_starts_have_the_stated_variance(uri: str, spread: float) -> None:
+    torch.manual_seed(0)
+    target = DenseNetwork(UNet3D(1, 32), 1)
+    initialise(target, uri)
+    weight = named_tensors(target)["down_tr64.ops.1.conv1.weight"]  # 32 to 64 channels, 27 voxels
+    scale = 32 / 2  # the fans above are for 2 to 4 channels
+    assert weight.var().item() == pytest.approx(spread / scale, rel=0.1)
