@@ -8,6 +8,7 @@ voxel, and the parameters of a distortion stay a handful of numbers instead of m
 import numpy as np
 
 from modelsgenesis.transforms.compiled import compiled
+from modelsgenesis.types import FloatArray
 
 # Operands must all be uint64: numba turns uint64 with int64 into float64.
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
@@ -34,7 +35,7 @@ def below(bits: np.uint64, count: np.uint64) -> np.uint64:
 
 
 @compiled
-def fill_noise(row: np.ndarray, start: np.uint64, seed: np.uint64) -> None:  # type: ignore[type-arg]
+def fill_noise(row: FloatArray, start: np.uint64, seed: np.uint64) -> None:
     """Fill `row` (n,) float32 with U[0, 1) noise: the values of positions `start`, `start + 1`, ... of the stream.
 
     Position i is the top 24 bits of one half of word i // 2: of the low half for an even i, of the high half otherwise.

@@ -46,5 +46,5 @@ class Flip(Distortion[FlipParameters]):
 
 def flipped(x: FloatArray, parameters: FlipParameters) -> FloatArray:
     """A view of `x` with the drawn axes reversed; twice the same axis cancels, the channel axis is left alone."""
-    odd = [axis for axis in range(1, x.ndim) if parameters.axes.count(axis) % 2]
+    odd = tuple(axis for axis in range(1, x.ndim) if parameters.axes.count(axis) % 2)
     return np.flip(x, odd) if odd else x

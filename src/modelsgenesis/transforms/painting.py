@@ -102,7 +102,7 @@ class Painting(Distortion[PaintingParameters]):
         kept: list[Box] = []
         for box in drawn:
             after = covered.copy()
-            after[tuple(slice(*ends) for ends in box)] = True
+            after[_slices(box)] = True
             if self.outside and len(kept) >= count and 1.0 - covered.mean() < self.limit:
                 break
             if self.outside or (len(kept) < count and after.mean() < self.limit):
@@ -117,7 +117,7 @@ def masked(parameters: PaintingParameters, shape: Shape, outside: bool) -> np.nd
     """Which voxels of the spatial `shape`, (X, Y, Z) or (X, Y), are replaced."""
     covered = np.zeros(shape, bool)
     for box in parameters.boxes:
-        covered[tuple(slice(*ends) for ends in box)] = True
+        covered[_slices(box)] = True
     return ~covered if outside else covered
 
 
@@ -157,6 +157,10 @@ def _most(n: int) -> Range:
     return n - n // 4, n
 
 
+def _slices(box: Box) -> tuple[slice, ...]:
+    return tuple(slice(*ends) for ends in box)
+
+
 def _fill_constant(out: FloatArray, parameters: PaintingParameters, outside: bool) -> None:
     seed, channels = np.uint64(parameters.seed), out.shape[0]
     for channel in range(channels):
@@ -165,7 +169,7 @@ def _fill_constant(out: FloatArray, parameters: PaintingParameters, outside: boo
             out[channel][mask] = _constant(seed, channel)
             continue
         for number, box in enumerate(parameters.boxes):
-            out[(channel, *(slice(*ends) for ends in box))] = _constant(seed, number * channels + channel)
+            out[channel][_slices(box)] = _constant(seed, number * channels + channel)
 
 
 def _constant(seed: np.uint64, position: int) -> np.float32:
@@ -188,28 +192,28 @@ def _fill_inside(out: np.ndarray[Any, Any], boxes: np.ndarray[Any, Any], seed: n
 def _fill_outside(out: np.ndarray[Any, Any], boxes: np.ndarray[Any, Any], seed: np.uint64) -> None:
     """Fill `out` (C, X, Y, Z) with noise except in the boxes (B, 3, 2).
 
-    Consecutive rows without a box are filled in one go; in the others the noise of the whole row is made, which is
-    cheaper than many short pieces, and written between the boxes.
+    Consecutive planes without a box are filled in one go; for the others the noise of the whole plane is made, which
+    is cheaper than many short pieces, and taken outside the boxes.
     """
     channels, depth, height, length = out.shape
-    flat = out.reshape(-1)
-    noise = np.empty(length, np.float32)
-    kept = np.full(length, -1)  # the last row in which a box keeps this voxel
+    flat, area = out.reshape(-1), height * length
+    noise, kept = np.empty(area, np.float32), np.empty(area, np.bool_)
     begin = 0
-    for row in range(channels * depth * height):
-        y, x = row % height, (row // height) % depth
+    for plane in range(channels * depth):
+        x, start = plane % depth, plane * area
         crossed = False
         for b in range(boxes.shape[0]):
-            if boxes[b, 0, 0] <= x < boxes[b, 0, 1] and boxes[b, 1, 0] <= y < boxes[b, 1, 1]:
+            if boxes[b, 0, 0] <= x < boxes[b, 0, 1]:
+                if not crossed:
+                    kept[:] = False
                 crossed = True
-                for z in range(boxes[b, 2, 0], boxes[b, 2, 1]):
-                    kept[z] = row
+                for y in range(boxes[b, 1, 0], boxes[b, 1, 1]):
+                    for place in range(y * length + boxes[b, 2, 0], y * length + boxes[b, 2, 1]):
+                        kept[place] = True
         if crossed:
-            start = row * length
             fill_noise(flat[begin:start], np.uint64(begin), seed)
             fill_noise(noise, np.uint64(start), seed)
-            for z in range(length):
-                if kept[z] != row:
-                    flat[start + z] = noise[z]
-            begin = start + length
+            for place in range(area):
+                flat[start + place] = flat[start + place] if kept[place] else noise[place]
+            begin = start + area
     fill_noise(flat[begin:], np.uint64(begin), seed)

@@ -19,6 +19,9 @@ from modelsgenesis.transforms.compiled import compiled
 from modelsgenesis.transforms.counter import below, draw_seed, word
 from modelsgenesis.types import FloatArray, Shape
 
+Window = tuple[np.int64, np.int64, np.int64, np.int64, np.int64, np.int64]
+"""Corner x, y, z and sides dx, dy, dz."""
+
 _32, _LOW, _1 = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(1)
 
 
@@ -55,8 +58,8 @@ class Shuffle(Distortion[ShuffleParameters]):
 
 
 @compiled
-def window(key: np.uint64, shape: tuple[int, int, int]) -> tuple[int, int, int, int, int, int]:
-    """Corner and sides, (x, y, z, dx, dy, dz), of the window with stream `key` in a grid of `shape`."""
+def window(key: np.uint64, shape: tuple[int, int, int]) -> Window:
+    """Corner and sides of the window with stream `key` in a grid of `shape`."""
     first, second, third = word(key, np.uint64(0)), word(key, np.uint64(1)), word(key, np.uint64(2))
     dx = 1 + np.int64(below(first & _LOW, np.uint64(max(1, shape[0] // 10))))
     dy = 1 + np.int64(below(first >> _32, np.uint64(max(1, shape[1] // 10))))
@@ -95,7 +98,7 @@ def _shuffle(source: np.ndarray[Any, Any], out: np.ndarray[Any, Any], seed: np.u
 
 @compiled
 def _claim(
-    corner_and_sides: tuple[int, int, int, int, int, int],
+    corner_and_sides: Window,
     height: int,
     length: int,
     taken: np.ndarray[Any, Any],
