@@ -139,7 +139,7 @@ def test_a_torn_last_line_is_ignored_and_then_repaired(path: Path) -> None:
         open_store(path)
 
 
-def test_a_manifest_of_only_a_torn_line(tmp_path: Path, path: Path) -> None:
+def test_a_manifest_of_only_a_torn_line(path: Path) -> None:
     scan = read_manifest(path)["a"]
     (path / MANIFEST).write_text('{"id": "to')
     append_scan(path, scan)

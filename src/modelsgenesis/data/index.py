@@ -7,8 +7,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
+from modelsgenesis.data.dicom import is_dicom, list_series
 from modelsgenesis.data.headers import data_file
 from modelsgenesis.errors import GenesisError, UsageError
 
@@ -74,18 +76,18 @@ def index_sources(inputs: Sequence[str | Path], subject: str = "auto") -> list[S
     """
     roots: list[Path] = []
     volumes: dict[str, Path] = {}
-    folders: dict[str, Path] = {}
+    slices: dict[str, tuple[Path, set[str]]] = {}
     for given in inputs:
         for entry in _expand(str(given)):
             roots.append(entry if entry.is_dir() else entry.parent)
             for path in _walk(entry):
                 if path.name.lower().endswith(SUFFIXES):
                     volumes.setdefault(os.path.realpath(path), path)
-                elif _may_be_dicom(path):
-                    folders.setdefault(os.path.realpath(path.parent), path.parent)
+                elif is_dicom(path):
+                    slices.setdefault(os.path.realpath(path.parent), (path.parent, set()))[1].add(path.name)
     found = [Source(path, None, "", "") for path in volumes.values()]
-    for folder in folders.values():
-        found += _series_sources(folder)
+    for folder, names in slices.values():
+        found += _series_sources(folder, names)
     if not found:
         raise GenesisError(f"{', '.join(map(str, inputs))}: no scans found; known are {' '.join(SUFFIXES)} and DICOM")
     root = Path(os.path.commonpath([str(folder) for folder in roots]))
@@ -98,43 +100,57 @@ def _expand(given: str) -> list[Path]:
     path = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 - keeps links, unlike Path.resolve
     if path.exists():
         return [path]
-    matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(given) else []  # noqa: PTH207 - absolute
+    matches = _matches(Path(path.anchor), path.parts[1:]) if glob.has_magic(given) else []
     if not matches:
         raise UsageError(f"{given}: no such file or folder, and no glob that matches any; check the path")
-    return [Path(match) for match in matches]
+    return sorted(matches)
+
+
+def _matches(folder: Path, pattern: tuple[str, ...]) -> list[Path]:
+    """What a glob, part by part, matches below `folder`. Unlike Python's, it survives links that lead in circles."""
+    if not pattern:
+        return [folder]
+    part, rest = pattern[0], pattern[1:]
+    if part == "**":
+        return [match for below in _folders(folder) for match in (_matches(below, rest) if rest else [below])]
+    if not glob.has_magic(part):
+        return _matches(folder / part, rest) if (folder / part).exists() else []
+    if not folder.is_dir():
+        return []
+    visible = (entry for entry in sorted(folder.iterdir()) if part.startswith(".") or not entry.name.startswith("."))
+    return [match for entry in visible if fnmatchcase(entry.name, part) for match in _matches(entry, rest)]
 
 
 def _walk(entry: Path) -> Iterator[Path]:
-    """The files at or below `entry`, without hidden ones; links to folders are followed, each folder once."""
+    """The files at or below `entry`, without hidden ones."""
     if entry.is_file():
         yield entry
         return
+    for folder in _folders(entry):
+        files = (entry.name for entry in os.scandir(folder) if entry.is_file() and not entry.name.startswith("."))
+        yield from (folder / name for name in sorted(files))
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """`root` and the folders below it without hidden ones; links are followed, each folder is visited once."""
     seen: set[str] = set()
-    for place, folders, files in os.walk(entry, followlinks=True):
+    for place, below, _ in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
-        folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+        below[:] = [] if real in seen else sorted(name for name in below if not name.startswith("."))
         if real not in seen:
-            yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+            yield Path(place)
         seen.add(real)
 
 
-def _may_be_dicom(path: Path) -> bool:
-    """By name first, so that a folder of tables is not opened file by file."""
-    from modelsgenesis.data.dicom import DICOM_SUFFIXES, is_dicom
-
-    named = path.suffix.lower() in ("", *DICOM_SUFFIXES) or path.suffix[1:].isdigit()
-    return named and not path.name.startswith(".") and is_dicom(path)
-
-
-def _series_sources(folder: Path) -> list[Source]:
-    """A source for each series in `folder`, and one for each damaged file, which is listed when it is read."""
-    from modelsgenesis.data.dicom import list_series
-
-    series, damaged = list_series(folder)
+def _series_sources(folder: Path, names: set[str]) -> list[Source]:
+    """A source for each series of the named files of `folder`; a damaged file is one too, listed when read."""
+    series, imageless = list_series(folder)
     sources = [
-        Source(folder, uid, "", slices[0].patient, tuple(one.path for one in slices)) for uid, slices in series.items()
+        Source(folder, uid, "", slices[0].patient, tuple(one.path for one in slices))
+        for uid, slices in series.items()
+        if any(one.path.name in names for one in slices)
     ]
-    return sources + [Source(path, None, "", "", (path,)) for path in damaged]
+    return sources + [Source(path, None, "", "", (path,)) for path in imageless if path.name in names]
 
 
 def _with_identifiers(sources: Iterable[Source], root: Path) -> list[Source]:
