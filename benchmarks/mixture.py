@@ -1,13 +1,13 @@
 """How much faster the distortions are than the plain reference: `python -m benchmarks.mixture`.
 
-Each row times both on one thread, in turns, on the same smooth random cube; figures are medians, for the mixture means
-(a cube that is not shuffled costs little, so the median would not tell the throughput).
+Both run on one thread, in turns, on the same noise cube; compile time is not counted. A distortion's row holds medians.
+The mixture's row holds the mean over many drawn cubes, as training meets them; both sides apply the same steps to each.
 """
 
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from modelsgenesis.types import FloatArray, Shape
 
 SHAPES: tuple[Shape, ...] = ((1, 64, 64, 32), (1, 128, 128, 64), (1, 224, 224))
 DISTORTIONS = ("shuffle", "nonlinear", "inpaint", "outpaint")
+PER_TURN = 5
+"""Calls of ours for one of the reference: they are that much shorter, and as exposed to a busy machine."""
 
 
 def seconds(call: Callable[[], Any]) -> float:
@@ -28,41 +30,47 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
-def in_turns(ours: Callable[[], Any], theirs: Callable[[], Any], turns: int, calls: int) -> tuple[float, float]:
-    """Median over turns of the mean seconds a call: `calls` of ours, then one in `calls` as many of theirs."""
-    ours()
-    theirs()
-    fast, slow = [], []
-    for _ in range(turns):
-        fast.append(statistics.fmean(seconds(ours) for _ in range(calls)))
-        slow.append(statistics.fmean(seconds(theirs) for _ in range(max(1, calls // 10))))
-    return statistics.median(fast), statistics.median(slow)
+def single(name: str, x: FloatArray, cubes: int) -> tuple[float, float]:
+    """Median seconds a cube of ours and of the reference for the distortion called `name`."""
+    rng, made, slow = np.random.default_rng(0), TRANSFORMS.get(name)(), getattr(Reference(0), name)
+    made.apply(x, made.sample(rng, x.shape))
+    fast, plain = [], []
+    for _ in range(cubes):
+        fast += [seconds(lambda: made.apply(x, made.sample(rng, x.shape))) for _ in range(PER_TURN)]
+        plain.append(seconds(lambda: slow(x)))
+    return statistics.median(fast), statistics.median(plain)
 
 
-def row(name: str, x: FloatArray, turns: int, calls: int) -> tuple[float, float]:
-    """Seconds a cube of ours and of the reference for the distortion (or "mixture") called `name`."""
-    rng = np.random.default_rng(0)
-    reference = Reference(0)
-    slow = getattr(reference, name)
-    if name == "mixture":
-        released = mixture("released")
-        return in_turns(lambda: released.views(x, rng), lambda: slow(x), turns, calls)
-    made = TRANSFORMS.get(name)()
-    return in_turns(lambda: made.apply(x, made.sample(rng, x.shape)), lambda: slow(x), turns, calls)
+def mixed(x: FloatArray, cubes: int) -> tuple[float, float]:
+    """Mean seconds a cube of ours and of the reference for the released mixture."""
+    released, reference = mixture("released"), Reference(0)
+    fast, plain = [], []
+    for seed in range(cubes):
+        steps = released.sample(np.random.default_rng(seed), x.shape).applied
+        turns = [seconds(lambda: released.views(x, np.random.default_rng(seed))) for _ in range(PER_TURN)]  # noqa: B023
+        fast.append(statistics.median(turns))
+        plain.append(seconds(lambda: reference.views(x, steps)))  # noqa: B023
+    return statistics.fmean(fast), statistics.fmean(plain)
+
+
+def rows(cubes: int) -> Iterator[tuple[Shape, str, float, float]]:
+    """Shape, name, seconds of ours and of the reference."""
+    for shape in SHAPES:
+        x = np.random.default_rng(1).random(shape, np.float32)
+        yield (shape, "mixture", *mixed(x, 2 * cubes))
+        for name in DISTORTIONS:
+            yield (shape, name, *single(name, x, cubes))
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=5, help="repeats, ours and the reference in turns")
-    parser.add_argument("--calls", type=int, default=40, help="calls of ours in each repeat; a tenth of the reference")
-    options = parser.parse_args()
+    parser.add_argument("--cubes", type=int, default=20, help="cubes a row of the reference; twice as many mixed ones")
+    cubes = parser.parse_args().cubes
+    mixture("default").views(np.zeros((1, 64, 64, 32), np.float32), np.random.default_rng(0))
     print(f"{'shape':>18} {'distortion':>10} {'ours ms':>9} {'plain ms':>9} {'ratio':>6}")
-    for shape in SHAPES:
-        x = np.random.default_rng(1).random(shape, np.float32)
-        for name in ("mixture", *DISTORTIONS):
-            fast, slow = row(name, x, options.turns, options.calls)
-            print(f"{shape!s:>18} {name:>10} {1e3 * fast:9.3f} {1e3 * slow:9.2f} {slow / fast:6.0f}", flush=True)
+    for shape, name, fast, plain in rows(cubes):
+        print(f"{shape!s:>18} {name:>10} {1e3 * fast:9.3f} {1e3 * plain:9.2f} {plain / fast:6.1f}", flush=True)
 
 
 if __name__ == "__main__":

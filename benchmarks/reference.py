@@ -5,6 +5,7 @@ Arrays are (C, X, Y, Z) or (C, X, Y), float32 in [0, 1].
 """
 
 import random
+from collections.abc import Sequence
 from math import comb
 
 import numpy as np
@@ -22,15 +23,17 @@ class Reference:
         self.numpy = np.random.RandomState(seed)
 
     def mixture(self, x: Array) -> tuple[Array, Array]:
-        """Distorted input and target."""
+        """Distorted input and target, with the released rates."""
+        painting = "inpaint" if self.python.random() < 0.2 else "outpaint"
+        rates = {"shuffle": 0.5, "nonlinear": 0.9, painting: 0.9}
+        return self.views(x, [name for name, rate in rates.items() if self.python.random() < rate])
+
+    def views(self, x: Array, steps: Sequence[str]) -> tuple[Array, Array]:
+        """Distorted input and target, after the named steps."""
         target = self.flip(x)
         out = target.copy()
-        if self.python.random() < 0.5:
-            out = self.shuffle(out)
-        if self.python.random() < 0.9:
-            out = self.nonlinear(out)
-        if self.python.random() < 0.9:
-            out = self.inpaint(out) if self.python.random() < 0.2 else self.outpaint(out)
+        for name in steps:
+            out = getattr(self, name)(out)
         return out, target
 
     def flip(self, x: Array) -> Array:
