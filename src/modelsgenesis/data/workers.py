@@ -21,6 +21,8 @@ from modelsgenesis.errors import GenesisError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_START_SECONDS = 300.0
+
 _SPAWN = multiprocessing.get_context("spawn")  # TensorStore's threads do not survive a fork
 
 
@@ -91,16 +93,15 @@ def run_jobs(
 
 
 def _hand_out(function: Callable[[Job], Any], job: Job, idle: list[_Worker[Job]], seconds: float) -> _Worker[Job]:
-    deadline = time.monotonic() + seconds
     if idle:
         worker = idle.pop()
-        worker.job, worker.deadline = job, deadline
+        worker.job, worker.deadline = job, time.monotonic() + seconds
     else:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(theirs, function), daemon=True)
         process.start()
         theirs.close()
-        worker = _Worker(process, ours, job, deadline)
+        worker = _Worker(process, ours, job, time.monotonic() + _START_SECONDS)
     with suppress(OSError):  # it died while idle or starting: its closed pipe is seen next
         worker.connection.send(job)
     return worker
@@ -129,7 +130,7 @@ def _outcome(worker: _Worker[Job], seconds: float) -> tuple[Any] | None:
             ) from None
         return (Lost(f"the reader crashed ({_exit_cause(worker.process.exitcode)})", retry=True),)
     if not worker.ready:
-        worker.ready = True
+        worker.ready, worker.deadline = True, time.monotonic() + seconds  # starting up is not the job's fault
         return None
     return (result,)
 
