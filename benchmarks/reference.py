@@ -1,4 +1,4 @@
-"""The distortions written plainly, as PAPER 1.1 describes the released generator: one window at a time, in NumPy.
+"""The distortions of docs/method.md 1.1 written plainly: one window at a time, in NumPy.
 
 Slow on purpose: the benchmark measures against it and the tests compare distributions and intensity maps with it.
 Arrays are (C, X, Y, Z) or (C, X, Y), float32 in [0, 1].

@@ -17,7 +17,7 @@ class FlipParameters:
 
 @dataclass(frozen=True)
 class Flip(Distortion[FlipParameters]):
-    """Up to `most` flips, each with probability `again` of going on, each of one of `axes` (PAPER 1.1, step 1).
+    """Up to `most` flips, each with probability `again`, each of one of `axes` (docs/method.md 1.1, step 1).
 
     Attributes:
         axes: array axes to choose from uniformly; None stands for all spatial axes. The released generator chooses

@@ -113,7 +113,7 @@ def _pick(choice: Choice, rng: np.random.Generator) -> tuple[str, Distortion[Any
 
 
 def mixture(preset: str) -> Mixture:
-    """The mixture called "released", "paper" or "default" (PAPER 1.1 and 1.2).
+    """The mixture called "released", "paper" or "default" (docs/method.md 1.1 and 1.2).
 
     Raises UsageError for another name.
     """

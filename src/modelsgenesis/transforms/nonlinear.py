@@ -1,4 +1,4 @@
-"""Non-linear intensity: a random monotone map of [0, 1] onto itself (PAPER 1.1, step 3).
+"""Non-linear intensity: a random monotone map of [0, 1] onto itself (docs/method.md 1.1, step 3).
 
 The map is a cubic Bezier curve from (0, 0) to (1, 1) with two random inner control points in the unit square. Both
 x(t) and y(t) never decrease for such points, so the curve is a function: the intensity x(t) becomes y(t). The

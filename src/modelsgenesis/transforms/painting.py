@@ -1,4 +1,4 @@
-"""In-painting and out-painting: boxes are masked, or everything but boxes (PAPER 1.1, step 4; 1.2).
+"""In-painting and out-painting: boxes are masked, or everything but boxes (docs/method.md 1.1, step 4; 1.2).
 
 Released rules along an axis of n voxels, and what they give at 16 voxels, the smallest side accepted:
 

@@ -1,4 +1,4 @@
-"""Local pixel shuffling: many small windows, the voxels of each permuted (PAPER 1.1, step 2).
+"""Local pixel shuffling: many small windows, the voxels of each permuted (docs/method.md 1.1, step 2).
 
 Each window reads the **unshuffled** cube and overwrites what earlier windows wrote, so a voxel ends with the value the
 last window covering it gives. Walking the windows from the last to the first and filling only voxels that no later
