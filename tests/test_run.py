@@ -41,7 +41,11 @@ def test_an_interrupted_run_wants_resume(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("config", "data", "reason"),
-    [(Config(steps=4), "data", "steps: 3 there, 4 here"), (Config(optim=Inner(2.0)), "data", "optim.lr"), (Config(), "other", "data")],
+    [
+        (Config(steps=4), "data", "steps: 3 there, 4 here"),
+        (Config(optim=Inner(2.0)), "data", "optim.lr"),
+        (Config(), "other", "data"),
+    ],
 )
 def test_another_run_is_not_overwritten(tmp_path: Path, config: Config, data: str, reason: str) -> None:
     run = Run(tmp_path / "run")

@@ -93,7 +93,7 @@ def _flat(cls: type[Any]) -> Any:
 def _positional(kind: Any) -> Any:
     import tyro
 
-    return tyro.conf.Positional[kind]
+    return Annotated[kind, tyro.conf.Positional]
 
 
 def demo(given: Arguments) -> None:
@@ -105,7 +105,8 @@ def demo(given: Arguments) -> None:
     from modelsgenesis.demo import demo as run
 
     shape = dataclasses.make_dataclass(
-        "Demo", [("out", Path, dataclasses.field(default=Path("demo"))), ("settings", _flat(DemoSettings), DemoSettings())]
+        "Demo",
+        [("out", Path, dataclasses.field(default=Path("demo"))), ("settings", _flat(DemoSettings), DemoSettings())],
     )
     choice = _parse("demo", shape, given, demo.__doc__)
     print(run(choice.out, choice.settings))
@@ -233,7 +234,9 @@ def _facts(path: Path | None, verify: bool) -> "JSON":
     if verify:
         problems = store.verify()
         if problems:
-            raise GenesisError(f"{path}: {len(problems)} of {len(store.scans)} scans are damaged: {'; '.join(problems)}")
+            raise GenesisError(
+                f"{path}: {len(problems)} of {len(store.scans)} scans are damaged: {'; '.join(problems)}"
+            )
         facts["verified"] = "every scan reads to its checksums"
     return facts
 

@@ -25,7 +25,9 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise GenesisError(f"{path}: could not be written ({error.strerror or error}); free space or rights?") from error
+        raise GenesisError(
+            f"{path}: could not be written ({error.strerror or error}); free space or rights?"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

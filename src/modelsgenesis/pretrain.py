@@ -86,8 +86,8 @@ def preset(name: str) -> PretrainSettings:
 def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool = False) -> Run:
     """Pre-train on the store at `store_path` into the run folder `out`.
 
-    A finished run is recognised and left alone. Raises UsageError for settings that do not fit, Interrupted after
-    Ctrl-C, GenesisError when the network collapses to a constant.
+    A finished run is recognised and left alone. Raises UsageError for settings that do not fit, InterruptedRunError
+    after Ctrl-C, GenesisError when the network collapses to a constant.
     """
     store, run = open_store(store_path), Run(out)
     if not run.begin("pretrain", config, _data_digest(store), resume):
@@ -177,7 +177,7 @@ class _Pretraining:
         total: Tensor = loss
         return total
 
-    def validate(self, network: nn.Module, step: int) -> dict[str, float]:
+    def validate(self, network: nn.Module) -> dict[str, float]:
         """Restoration error of unseen subjects, overall and per distortion, and the probe's R²."""
         return self.check.scores(network)
 
@@ -228,5 +228,3 @@ def summary(run: Run) -> str:
             f"weights: {run.weights}",
         ]
     )
-
-

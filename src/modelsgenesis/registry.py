@@ -62,5 +62,3 @@ class Registry(Generic[T]):
                     "uninstall one of the two packages"
                 )
             self._addresses[point.name] = point.value
-
-

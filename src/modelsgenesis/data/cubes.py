@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.store import Scan, Store
+from modelsgenesis.data.manifest import Scan
+from modelsgenesis.data.store import Store
 from modelsgenesis.errors import UsageError
 from modelsgenesis.types import FloatArray, IntegerArray, Shape
 
@@ -25,9 +26,10 @@ class CubeSettings:
 
     Rule `default`: uniform location in a uniformly chosen scan; a cube is air-only when fewer than `tissue[0]` of its
     voxels are tissue (CT: at least -150 HU; else at least 0.1 on the unit scale) and full-tissue when more than
-    `tissue[1]` are; both are rejected. After `tries` rejections the last cube is taken, so a scan of nothing else
-    still serves. Rule `released`: PAPER 1.3, corner at least 100 voxels from the in-plane border and 30 slices from
-    the ends, scans under 96 slices dropped, rejected when tissue exceeds 15 %, where an air voxel below tissue counts half.
+    `tissue[1]` are; both are rejected. Rule `released` (PAPER 1.3): corner at least 100 voxels from the in-plane border
+    and 30 slices from the ends, scans under 96 slices dropped, rejected when tissue exceeds 15 %, where an air voxel
+    below tissue counts half. With both, after `tries` locations the last cube is taken, so that a scan of nothing else
+    still serves.
     """
 
     shape: tuple[int, ...] = (64, 64, 32)

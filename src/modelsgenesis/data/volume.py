@@ -188,7 +188,8 @@ def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, neares
     if array.shape != like.array.shape:
         raise UsageError(f"{target}: array of shape {array.shape}, the volume has {like.array.shape}; they must agree")
     values = array.astype(np.uint8) if array.dtype == np.bool_ else array
-    image = _to_image(_on_source_grid(values, like, nearest), like.grid)
+    orientation = closest_to_lps(like.grid)
+    image = _to_image(orientation.undo(on_source_grid(values, like, nearest)), like.grid)
     with replacing(target) as temporary:
         named = temporary.with_name(temporary.name + suffix)  # SimpleITK picks the format by the suffix
         try:
@@ -200,14 +201,14 @@ def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, neares
             named.unlink(missing_ok=True)
 
 
-def _on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool) -> npt.NDArray[Any]:
+def on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool = True) -> npt.NDArray[Any]:
+    """`array`, of the shape of `like.array`, at the voxels of the source, axes still in LPS order: undoes a resampling."""
     orientation = closest_to_lps(like.grid)
     source_affine, size = orientation.affine(like.grid), orientation.values(like.grid.size)
-    if size != array.shape or not np.allclose(source_affine, like.affine, atol=1e-6):
-        image = _to_image(array, _grid_of(like.affine, array.shape, like.spacing))
-        target = _grid_of(source_affine, size, orientation.values(like.grid.spacing))
-        array = _resample_onto(image, target, nearest)
-    return orientation.undo(array)
+    if size == array.shape and np.allclose(source_affine, like.affine, atol=1e-6):
+        return array
+    image = _to_image(array, _grid_of(like.affine, array.shape, like.spacing))
+    return _resample_onto(image, _grid_of(source_affine, size, orientation.values(like.grid.spacing)), nearest)
 
 
 def _resample_onto(image: Any, target: Grid, nearest: bool) -> npt.NDArray[Any]:

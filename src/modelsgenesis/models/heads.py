@@ -34,7 +34,8 @@ class DenseNetwork(nn.Module):
         """(N, C, X, Y, Z) to logits (N, outputs, X, Y, Z)."""
         padded = _pad(x, self.backbone.strides[-1])
         logits: Tensor = self.out_tr(self.backbone.decode(self.backbone.encode(padded)))
-        return logits[(..., *(slice(side) for side in x.shape[2:]))]
+        width, height, depth = x.shape[2:]
+        return logits[..., :width, :height, :depth]
 
 
 class ClassificationNetwork(nn.Module):

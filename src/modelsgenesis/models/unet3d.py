@@ -19,7 +19,7 @@ NormMode = Literal["batch", "running", "group"]
 class AlwaysBatchNorm(nn.BatchNorm3d):
     """Batch norm that uses the statistics of the batch at hand in training and at inference (PAPER 1.3)."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name of the base class
+    def forward(self, input: Tensor) -> Tensor:
         """Normalise (N, C, X, Y, Z); running statistics are kept up only in training, for export."""
         mean, var = (self.running_mean, self.running_var) if self.training else (None, None)
         return functional.batch_norm(input, mean, var, self.weight, self.bias, True, self.momentum or 0.0, self.eps)

@@ -145,7 +145,9 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds on a damaged or unsafe pickle
         first = str(error).splitlines()[0]
-        raise GenesisError(f"{path}: cannot be opened safely as PyTorch weights ({first}); convert to safetensors") from error
+        raise GenesisError(
+            f"{path}: cannot be opened safely as PyTorch weights ({first}); convert to safetensors"
+        ) from error
     content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
     tensors = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
     return {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}, {}

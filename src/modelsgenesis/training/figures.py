@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from modelsgenesis.files import replacing
 from modelsgenesis.types import JSON, FloatArray, Spacing
 
 COLUMNS = ("input", "restored", "target", "error")
+COLOURS = ("tab:red", "tab:cyan", "tab:orange", "tab:green", "tab:pink", "tab:blue", "tab:olive", "tab:purple")
+Labels = npt.NDArray[np.uint8]
 ERROR_SHOWN = 0.3
 """Absolute error drawn as white."""
 
@@ -45,6 +48,29 @@ def draw_curves(path: Path, metrics: Sequence[JSON], names: Sequence[str], level
         axis.axhline(value, linestyle=style, color="gray", label=name)
     axis.set_xlabel("step")
     axis.legend()
+    _save(figure, path)
+
+
+def draw_segmentations(path: Path, cases: Sequence[tuple[FloatArray, Labels, Labels, Spacing]], title: str = "") -> None:
+    """Draw (image (X, Y, Z) in [0, 1], truth, prediction, spacing) as PNG: one row a case.
+
+    Columns: the axial slice with most of the truth, the truth on it, the prediction as outlines over it; one colour a
+    structure; back down, as radiologists look at it.
+    """
+    figure, axes = _grid(len(cases), 3, size=2.5)
+    for row, (image, truth, prediction, spacing) in enumerate(cases):
+        z = int(np.argmax((truth > 0).sum((0, 1))))
+        for column, name in enumerate(("image", "truth", "prediction")):
+            axis = axes[row, column]
+            axis.imshow(image[:, :, z].T, cmap="gray", vmin=0, vmax=1, aspect=spacing[1] / spacing[0])
+            if row == 0:
+                axis.set_title(f"{name}{title if column == 2 else ''}", fontsize=9)
+        for structure in range(1, 1 + int(max(truth[:, :, z].max(), prediction[:, :, z].max()))):
+            colour = COLOURS[(structure - 1) % len(COLOURS)]
+            for column, labels in ((1, truth), (2, prediction)):
+                mask = labels[:, :, z].T == structure
+                if mask.any() and not mask.all():
+                    axes[row, column].contour(mask, levels=[0.5], colors=[colour], linewidths=1)
     _save(figure, path)
 
 

@@ -7,7 +7,7 @@ from types import FrameType, TracebackType
 from modelsgenesis.errors import GenesisError
 
 
-class Interrupted(GenesisError):
+class InterruptedRunError(GenesisError):
     """A run was asked to stop and has saved its state."""
 
     exit_code = 130
@@ -26,7 +26,9 @@ class StopSignal:
                 self._before[number] = signal.signal(number, self._ask)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._restore()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's signature

@@ -12,7 +12,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
-from modelsgenesis.training.interrupt import Interrupted, StopSignal
+from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
 from modelsgenesis.training.optim import Schedule, build_optimiser
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 
@@ -36,7 +36,7 @@ class Task(Protocol):
         """The loss of a batch."""
         ...
 
-    def validate(self, network: nn.Module, step: int) -> dict[str, float]:
+    def validate(self, network: nn.Module) -> dict[str, float]:
         """Scores on the validation data; leaves the network as it was."""
         ...
 
@@ -64,7 +64,8 @@ def fit(
 ) -> checkpoint.State:
     """Train `network` in place from the run's checkpoint, if there is one, to the end.
 
-    Raises Interrupted after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not finite.
+    Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
+    finite.
     """
     if loop.batch_size % loop.accumulate:
         raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
@@ -96,14 +97,16 @@ def fit(
                 checkpoint.save(path, state, network, optimiser, schedule)
                 run.note(step=state.step)
             if asked and state.step < loop.steps:
-                raise Interrupted(f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume")
+                raise InterruptedRunError(
+                    f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume"
+                )
     return state
 
 
 def _computes_bfloat16(accelerator: str) -> bool:
     """Whether bfloat16 is native to the device: there it is the faster one; emulated it is slower than float32."""
     if accelerator in ("auto", "cuda", "gpu") and torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
         return False
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.11
@@ -163,7 +166,7 @@ def _validate(
     rate: float,
     bar: Progress,
 ) -> None:
-    scores = task.validate(network, state.step)
+    scores = task.validate(network)
     score = scores[task.monitor]
     schedule.validated(score)
     improved = state.best is None or (score < state.best if task.lower_is_better else score > state.best)

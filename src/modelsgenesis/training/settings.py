@@ -44,7 +44,7 @@ class LoopSettings:
     patience: int = 0
     """Stop after this many validations without improvement; 0 never."""
     precision: str = "auto"
-    """auto (bf16-mixed where the device computes bfloat16 natively, else 32-true), or any of Lightning Fabric's names."""
+    """auto (bf16-mixed where bfloat16 is native to the device, else 32-true), or any of Lightning Fabric's names."""
     channels_last: bool = True
     """Memory format channels-last: faster on CPUs and GPUs."""
     compile: bool = False

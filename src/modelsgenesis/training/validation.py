@@ -63,7 +63,9 @@ class RestorationCheck:
         found: list[tuple[FloatArray, FloatArray, FloatArray]] = []
         for distorted, target in self._batches(self._mixture, EXAMPLES):
             restored = restore(network, self._fabric.to_device(distorted)).cpu()
-            found += [(d[0].numpy(), r[0].numpy(), t[0].numpy()) for d, r, t in zip(distorted, restored, target, strict=True)]
+            found += [
+                (d[0].numpy(), r[0].numpy(), t[0].numpy()) for d, r, t in zip(distorted, restored, target, strict=True)
+            ]
         return found[:EXAMPLES]
 
     def _batches(self, distortions: Mixture, count: int) -> Iterator[tuple[Tensor, Tensor]]:

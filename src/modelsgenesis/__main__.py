@@ -1,0 +1,5 @@
+"""`python -m modelsgenesis` is the command `genesis`."""
+
+from modelsgenesis.cli import main
+
+main()

@@ -1,0 +1,198 @@
+"""`genesis predict`: a fine-tuned network on scans, with or without a known truth."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from modelsgenesis.data.convert import convert
+from modelsgenesis.data.index import Source, index_sources
+from modelsgenesis.data.volume import Volume, on_source_grid, read_series, read_volume, write_volume
+from modelsgenesis.errors import GenesisError
+from modelsgenesis.evaluate.metrics import quantised
+from modelsgenesis.files import write_csv, write_json
+from modelsgenesis.models.weights import initialise, read_weights
+from modelsgenesis.progress import Progress
+from modelsgenesis.run import Run
+from modelsgenesis.targets.patches import fit_scan
+from modelsgenesis.training.inference import Recipe, classify, read_recipe, segment
+from modelsgenesis.types import JSON, FloatArray
+
+CASES, REJECTED, TABLE = "cases.json", "rejected.csv", "probabilities.csv"
+_CHANNEL = re.compile(r"_\d{4}$")
+
+
+@dataclass(frozen=True)
+class PredictSummary:
+    """What one `predict` did.
+
+    Attributes:
+        out: the folder written.
+        predicted: cases.
+        rejected: scans that could not be used, listed in `rejected.csv`.
+    """
+
+    out: Path
+    predicted: int
+    rejected: int
+
+    def __str__(self) -> str:
+        more = f", {self.rejected} rejected (see {self.out / REJECTED})" if self.rejected else ""
+        return f"{self.out}: {self.predicted} cases predicted{more}"
+
+
+class Predictor:
+    """A fine-tuned network and the recipe it was trained by.
+
+    Args:
+        weights: `weights.safetensors` of a fine-tuning run.
+        device: where to compute; None for the first GPU, else the CPU.
+
+    Raises GenesisError when the weights are missing, damaged or of no fine-tuning run.
+    """
+
+    def __init__(self, weights: Path, device: torch.device | None = None) -> None:
+        self.recipe: Recipe = read_recipe(read_weights(weights)[1], weights)
+        network = self.recipe.network()
+        report = initialise(network, f"file:{weights}", head=True)
+        if report.missing:
+            raise GenesisError(f"{weights}: lacks {report.missing[0]}; fine-tune again")
+        automatic = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        placed: Any = network.to(device or automatic)
+        self._network = placed.to(memory_format=torch.channels_last_3d)
+
+    def input(self, volumes: Sequence[Volume]) -> "Input":
+        """What the network sees of a case, given one volume a channel.
+
+        Raises GenesisError when one cannot be used or they differ in shape.
+        """
+        prepared = [convert(volume, self.recipe.images.preparing()) for volume in volumes]
+        first = prepared[0][0]
+        if first.array.ndim != 3:
+            raise GenesisError("a 2D image; the network is for volumes")
+        for volume, _, _ in prepared:
+            if volume.array.shape != first.array.shape:
+                raise GenesisError(f"channels of shapes {first.array.shape} and {volume.array.shape}; resample them")
+        return Input(volumes[0], first, np.stack([scale.unit(integers) for _, integers, scale in prepared]))
+
+    def predict(self, given: "Input", name: str, subject: str, out: Path) -> JSON:
+        """The entry of a case in `cases.json`, without truth; the maps of a segmentation are written into `out`."""
+        segmentation = self.recipe.task == "segmentation"
+        found = self._segmented(given, name, out) if segmentation else self._classified(given)
+        return {"case": name, "subject": subject, **found, "truth": None}
+
+    def _segmented(self, given: "Input", name: str, out: Path) -> JSON:
+        """Write `NAME.nii.gz` and the probability maps on the source grid."""
+        recipe = self.recipe
+        logits = segment(self._network, given.image, recipe.patch.shape, recipe.inference)
+        probabilities = logits.softmax(0).cpu().numpy()
+        best = on_source_grid(probabilities[0], given.prepared, nearest=False)
+        labels, files = np.zeros(best.shape, np.uint8), {}
+        for structure in range(1, len(probabilities)):
+            # The probability, not the label, is taken back to the source's resolution: its border stays smooth.
+            probability = on_source_grid(probabilities[structure], given.prepared, nearest=False)
+            labels[probability > best] = structure
+            best = np.maximum(best, probability)
+            if recipe.inference.probabilities:
+                files[str(structure)] = f"{name}_prob{structure}.nii.gz"
+                write_volume(quantised(np.clip(probability, 0, 1)), given.source, out / files[str(structure)])
+        write_volume(labels, given.source, out / f"{name}.nii.gz")
+        return {"prediction": f"{name}.nii.gz", "probabilities": files}
+
+    def _classified(self, given: "Input") -> JSON:
+        patch = self.recipe.patch
+        image = fit_scan(given.image, patch.shape, patch.fitting)
+        return {"probabilities": classify(self._network, image, self.recipe.task)}
+
+
+@dataclass(frozen=True)
+class Input:
+    """A case on its way into the network.
+
+    Attributes:
+        source: its first channel as read.
+        prepared: the same at the spacing of the recipe.
+        image: (C, X, Y, Z) float32 in [0, 1].
+    """
+
+    source: Volume
+    prepared: Volume
+    image: FloatArray
+
+
+def write_cases(out: Path, recipe: Recipe, entries: Sequence[JSON]) -> None:
+    """Write `cases.json`, which `genesis evaluate` reads."""
+    write_json(out / CASES, {"task": recipe.task, "labels": recipe.labels, "cases": list(entries)})
+
+
+def predict(run_path: Path, scans: Sequence[str | Path], out: Path) -> PredictSummary:
+    """Apply the fine-tuning run `run_path` to `scans` and write the predictions into the folder `out`.
+
+    Segmentation: a label map and probability maps a case, on the grid of its source. Classification:
+    `probabilities.csv`. Both: `cases.json`, and `rejected.csv` with the scans that could not be used; the rest goes on.
+    Networks of several channels take the files NAME_0000, NAME_0001, ... of a case.
+
+    Args:
+        run_path: a finished fine-tuning run.
+        scans: files, folders and globs, as for `genesis prepare`.
+        out: the folder.
+
+    Raises UsageError for scans that do not exist, GenesisError when the run has no weights or no scan could be used.
+    """
+    weights = Run(run_path).weights
+    if not weights.is_file():
+        raise GenesisError(f"{run_path}: has no {weights.name}; is it a finished run of genesis finetune?")
+    predictor = Predictor(weights)
+    cases = _grouped(index_sources(scans), predictor.recipe.backbone.input_channels)
+    entries: list[JSON] = []
+    rejected: list[JSON] = []
+    with Progress(len(cases), "predict", "cases") as progress:
+        for name, sources in cases.items():
+            try:
+                given = predictor.input(_read(sources, predictor.recipe.backbone.input_channels))
+            except GenesisError as error:
+                reason = str(error).removeprefix(f"{sources[0].path}: ")
+                rejected.append({"path": str(sources[0].path), "reason": reason})
+            else:
+                entries.append(predictor.predict(given, name, sources[0].subject, out))
+            progress.advance(note=f"{len(rejected)} rejected")
+    write_csv(out / REJECTED, ("path", "reason"), rejected)
+    if not entries:
+        raise GenesisError(f"{rejected[0]['path']}: {rejected[0]['reason']}; no scan could be used, see {out / REJECTED}")
+    write_cases(out, predictor.recipe, entries)
+    if predictor.recipe.task != "segmentation":
+        _write_table(out / TABLE, predictor.recipe, entries)
+    return PredictSummary(out, len(entries), len(rejected))
+
+
+def _grouped(sources: Sequence[Source], channels: int) -> dict[str, list[Source]]:
+    """Case -> its sources, in the order of their channels."""
+    if channels == 1:
+        return {source.identifier: [source] for source in sources}
+    groups: dict[str, list[Source]] = defaultdict(list)
+    for source in sorted(sources, key=lambda source: source.identifier):
+        groups[_CHANNEL.sub("", source.identifier)].append(source)
+    return dict(groups)
+
+
+def _read(sources: Sequence[Source], channels: int) -> list[Volume]:
+    if len(sources) != channels:
+        raise GenesisError(f"{len(sources)} images of one case, the network needs {channels}: NAME_0000, NAME_0001, ...")
+    return [
+        read_volume(source.path) if source.series is None else read_series(source.path, source.files)
+        for source in sources
+    ]
+
+
+def _write_table(path: Path, recipe: Recipe, entries: Sequence[JSON]) -> None:
+    columns = [f"p({name})" for name in recipe.labels.values()]
+    rows = [
+        {"case": entry["case"], "subject": entry["subject"], **dict(zip(columns, entry["probabilities"], strict=True))}
+        for entry in entries
+    ]
+    write_csv(path, ("case", "subject", *columns), rows)

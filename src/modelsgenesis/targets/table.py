@@ -1,0 +1,83 @@
+"""Classification data from a table: columns path, subject, label, and optionally split."""
+
+import csv
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelsgenesis.errors import GenesisError
+from modelsgenesis.targets.base import SIDES, Case, TaskKind, Target
+
+TABLE = "cases.csv"
+COLUMNS = {"path", "subject", "label"}
+SEPARATOR = "|"
+"""Between several labels of one case."""
+_SIDE_NAMES = {"train": "training", "val": "validation", **{side: side for side in SIDES}}
+
+
+def read_table(path: Path) -> Target:
+    """The classification target of the CSV file `path`; its paths are relative to its folder.
+
+    A case belongs to one class, or, when any label holds a vertical bar or is empty, to any number of them
+    (multilabel). Numeric classes are ordered by number, others by name.
+
+    Raises GenesisError naming the file and line: missing columns or images, one class only, a subject on two sides.
+    """
+    rows = _rows(path)
+    several = any(SEPARATOR in row["label"] or not row["label"] for row in rows)
+    task: TaskKind = "multilabel" if several else "classification"
+    carried = [[name for name in map(str.strip, row["label"].split(SEPARATOR)) if name] for row in rows]
+    names = _ordered(sorted({name for labels in carried for name in labels}))
+    if not several and len(names) < 2:
+        raise GenesisError(f"{path}: all cases have the label {', '.join(names)}; a classification needs two classes")
+    cases = []
+    for number, (row, labels) in enumerate(zip(rows, carried, strict=True), start=2):
+        image = Path(os.path.abspath(path.parent / row["path"]))  # noqa: PTH100 - keeps links
+        if not image.exists():
+            raise GenesisError(f"{path}, line {number}: {image}: no such file; correct the path or remove the line")
+        label = tuple(int(name in labels) for name in names) if several else names.index(labels[0])
+        cases.append(Case(_identifier(row["path"]), row["subject"], (image,), label))
+    return Target(task, dict(enumerate(names)), cases, path, sides=_sides(rows, path))
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            read = list(csv.DictReader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise GenesisError(f"{path}: cannot be read as CSV ({error})") from error
+    if not read or not set(read[0]) >= COLUMNS:
+        raise GenesisError(f"{path}: needs the columns path, subject and label, and a line for each case")
+    rows = [{str(key): (value or "").strip() for key, value in row.items() if key is not None} for row in read]
+    for number, row in enumerate(rows, start=2):
+        if not row["path"] or not row["subject"]:
+            raise GenesisError(f"{path}, line {number}: needs path and subject")
+    return rows
+
+
+def _ordered(names: Sequence[str]) -> list[str]:
+    numeric = all(re.fullmatch(r"-?\d+", name) for name in names)
+    return sorted(names, key=int) if numeric else list(names)
+
+
+def _identifier(path: str) -> str:
+    """The path as one name of letters, digits, dot, dash and underscore."""
+    stem = re.sub(r"(\.nii)?\.\w+$", "", path.removeprefix("./"))
+    return re.sub(r"[^A-Za-z0-9._-]", "_", stem.replace("/", "__").replace("\\", "__"))
+
+
+def _sides(rows: Sequence[dict[str, str]], path: Path) -> dict[str, str]:
+    if not rows[0].get("split"):
+        return {}
+    sides: dict[str, str] = {}
+    for number, row in enumerate(rows, start=2):
+        side = _SIDE_NAMES.get(row["split"].lower())
+        if side is None:
+            raise GenesisError(f"{path}, line {number}: split {row['split']!r} is unknown; valid: train, val, test")
+        if sides.setdefault(row["subject"], side) != side:
+            raise GenesisError(
+                f"{path}, line {number}: subject {row['subject']} is in {sides[row['subject']]} and in {side}; "
+                "put all of a subject on one side"
+            )
+    return sides

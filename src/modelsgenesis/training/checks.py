@@ -1,0 +1,117 @@
+"""Validation of fine-tuning: Dice on unseen scans, ranking and decisions on unseen cases."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from modelsgenesis.config import settings
+from modelsgenesis.data.cubes import generator
+from modelsgenesis.errors import UsageError
+from modelsgenesis.evaluate.classification import classification_scores
+from modelsgenesis.evaluate.metrics import dice
+from modelsgenesis.targets.patches import PatchSampler, fit_scan
+from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
+from modelsgenesis.training.inference import Recipe, classify, count_windows, evaluating, segment
+
+STREAM = 2**31
+"""First key of the validation's random streams, which no training item has."""
+
+
+@settings
+class CheckSettings:
+    """The validation of a segmentation; the test cases are always predicted whole."""
+
+    on: Literal["auto", "scans", "patches"] = "auto"
+    """scans (whole, by sliding windows), patches (fixed ones), or auto: scans unless they take too many windows."""
+    most_windows: int = 1024
+    """auto: most windows of all validation scans together."""
+    patches: int = 128
+    """Patches."""
+
+
+class SegmentationCheck:
+    """Mean Dice of the structures on validation scans, or pooled over fixed patches of them when scans are too slow.
+
+    Args:
+        data: where the cases lie.
+        cases: the validation cases; one of them at least holds a structure.
+        recipe: windows and structures.
+        choice: scans or patches.
+        seed: decides the patches.
+
+    Attributes:
+        on: "scans" or "patches".
+    """
+
+    monitor = "dice"
+
+    def __init__(
+        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CheckSettings, seed: int
+    ) -> None:
+        self._data, self._cases, self._recipe, self._choice, self._seed = data, cases, recipe, choice, seed
+        self._sampler = PatchSampler(data, cases, recipe.patch)
+        shape, overlap = recipe.patch.shape, recipe.inference.overlap
+        windows = sum(count_windows(case.shape, shape, overlap) for case in cases)
+        automatic = "scans" if windows <= choice.most_windows else "patches"
+        self.on = automatic if choice.on == "auto" else choice.on
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """`dice`, the mean over structures, and `dice NAME` of each; structures that nobody has or predicts are left out."""
+        found = self._on_scans(network) if self.on == "scans" else self._on_patches(network)
+        by_name = {self._recipe.labels[str(k)]: value for k, value in found.items() if not math.isnan(value)}
+        return {"dice": float(np.mean(list(by_name.values())))} | {f"dice {name}": by_name[name] for name in by_name}
+
+    def _on_scans(self, network: nn.Module) -> dict[int, float]:
+        """Mean over the scans in which it is defined."""
+        of_scans: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
+        for case in self._cases:
+            logits = segment(network, self._data.image(case), self._recipe.patch.shape, self._recipe.inference)
+            predicted, truth = logits.argmax(0).cpu().numpy(), self._data.label(case)
+            for structure, values in of_scans.items():
+                values.append(dice(truth == structure, predicted == structure))
+        defined = {k: [v for v in values if not math.isnan(v)] for k, values in of_scans.items()}
+        return {k: float(np.mean(values)) if values else math.nan for k, values in defined.items()}
+
+    def _on_patches(self, network: nn.Module) -> dict[int, float]:
+        """Of all voxels of all patches together."""
+        size = self._recipe.inference.windows
+        predicted, truth = [], []
+        for start in range(0, self._choice.patches, size):
+            pairs = [self._sampler.patch(generator(self._seed, STREAM, item)) for item in range(start, start + size)]
+            images = torch.from_numpy(np.stack([image for image, _ in pairs]))
+            with evaluating(network):
+                logits = network.forward(images.to(next(network.parameters()).device))
+            predicted.append(logits.argmax(1).to(torch.uint8).cpu().numpy())
+            truth.append(np.stack([label for _, label in pairs]))
+        said, true = np.concatenate(predicted), np.concatenate(truth)
+        return {structure: dice(true == structure, said == structure) for structure in self._data.target.labels}
+
+
+class ClassificationCheck:
+    """Ranking and decisions on the validation cases.
+
+    Attributes:
+        monitor: "auc", or "balanced_accuracy" where no class has both kinds of cases.
+    """
+
+    def __init__(self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe) -> None:
+        self._data, self._cases, self._recipe = data, cases, recipe
+        labels: list[Any] = [case.case.label for case in cases]
+        self._truth = np.array(labels, np.int64)
+        if not len(self._truth):
+            raise UsageError("split: no validation case")
+        classes = self._truth if self._truth.ndim == 2 else np.eye(len(recipe.labels), dtype=np.int64)[self._truth]
+        self.monitor = "auc" if (classes.min(0) < classes.max(0)).any() else "balanced_accuracy"
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """`auc`, `balanced_accuracy` and `accuracy`; undefined ones are left out."""
+        shape, fitting = self._recipe.patch.shape, self._recipe.patch.fitting
+        inputs = (fit_scan(self._data.image(case), shape, fitting) for case in self._cases)
+        probabilities = np.array([classify(network, image, self._recipe.task) for image in inputs])
+        values = classification_scores(self._truth, probabilities).values
+        shown = {name: values[name] for name in ("auc", "balanced_accuracy", "accuracy")}
+        return {name: value for name, value in shown.items() if not math.isnan(value)}

@@ -1,0 +1,38 @@
+"""What several tests stand on: a small store of phantoms."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modelsgenesis.data.intensity import ct_window
+from modelsgenesis.data.store import Store, add_scan, open_store
+from modelsgenesis.phantoms.chest import chest
+
+torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def phantom_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Five chest phantoms of 48x48x40 voxels; the last two are one subject."""
+    path = tmp_path_factory.mktemp("phantoms") / "store"
+    window = ct_window()
+    for number in range(5):
+        phantom = chest(np.random.default_rng((7, number)), shape=(48, 48, 40), spacing=(7.0, 7.0, 7.0))
+        add_scan(
+            path,
+            f"scan{number}",
+            window.encode(phantom.array),
+            window,
+            spacing=phantom.spacing,
+            subject=f"subject{min(number, 3)}",
+            digest=str(number),
+        )
+    return open_store(path)
+
+
+@pytest.fixture
+def store_path(phantom_store: Store) -> Path:
+    """Where that store lies."""
+    return phantom_store.path

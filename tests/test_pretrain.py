@@ -1,0 +1,196 @@
+"""Pre-training end to end at toy size: resuming, workers, collapse, what is written."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from modelsgenesis.config import to_yaml
+from modelsgenesis.data.cubes import CubeSettings
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.models import BackboneSettings
+from modelsgenesis.models.weights import read_weights
+from modelsgenesis.pretrain import CheckSettings, PretrainSettings, pretrain, summary
+from modelsgenesis.run import Run
+from modelsgenesis.training.settings import LoopSettings, OptimSettings
+
+TOY = PretrainSettings(
+    cubes=CubeSettings(shape=(16, 16, 16)),
+    check=CheckSettings(cubes=8, cubes_alone=4, probe_cubes=32),
+    backbone=BackboneSettings(width=2),
+    loop=LoopSettings(steps=8, batch_size=4, validate_every=4, accelerator="cpu", precision="32-true"),
+    optim=OptimSettings(lr=3e-3),
+)
+
+
+@pytest.fixture(scope="module")
+def whole(phantom_store, tmp_path_factory):  # type: ignore[no-untyped-def]
+    """An uninterrupted run."""
+    return pretrain(phantom_store.path, tmp_path_factory.mktemp("whole") / "run", TOY)
+
+
+def same_weights(one: Run, two: Run) -> bool:
+    a, b = read_weights(one.weights)[0], read_weights(two.weights)[0]
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def scores(run: Run) -> list[dict[str, float]]:
+    return [{k: v for k, v in entry.items() if k != "rate"} for entry in run.metrics()]
+
+
+def test_the_run_folder_holds_what_it_should(whole: Run) -> None:
+    assert whole.finished
+    manifest = whole.manifest()
+    assert manifest["baselines"].keys() == {"nothing", "constant", "own mean", "probe"}
+    assert [entry["step"] for entry in whole.metrics()] == [4, 8]
+    assert {"validation", "share", "nonlinear", "shuffle", "inpaint", "outpaint", "probe"} <= whole.metrics()[0].keys()
+    tensors, provenance = read_weights(whole.weights)
+    assert provenance["backbone"]["width"] == 2
+    assert provenance["intensity"] == {"low": -1000.0, "high": 1000.0, "levels": 2000}
+    assert "out_tr.final_conv.weight" in tensors
+    assert (whole.figures / "restoration.png").stat().st_size > 10_000
+    split = json.loads((whole.path / "split.json").read_text())
+    assert not set(split["training"]) & set(split["validation"])
+    assert "best constant" in summary(whole)
+
+
+def test_baselines_are_what_their_names_say(whole: Run, store_path: Path) -> None:
+    baselines = whole.manifest()["baselines"]
+    assert baselines["own mean"] < baselines["constant"] < baselines["nothing"]
+    best = min(entry["validation"] for entry in whole.metrics())
+    assert best / baselines["constant"] == pytest.approx(min(entry["share"] for entry in whole.metrics()))
+
+
+def test_ctrl_c_saves_and_resume_gives_the_same_numbers(whole: Run, store_path: Path, tmp_path: Path) -> None:
+    config = tmp_path / "toy.yaml"
+    config.write_text(to_yaml(TOY))
+    out = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "modelsgenesis",
+        "pretrain",
+        str(store_path),
+        "--config",
+        str(config),
+        "--out",
+        str(out),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (out / "checkpoints" / "last.pt").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    message = process.communicate()[1]
+    assert process.returncode in (0, 130), message  # it may have been through already
+    if process.returncode == 130:
+        assert "continue with --resume" in message
+    resumed = pretrain(store_path, out, TOY, resume=True)
+    assert same_weights(resumed, whole)
+    assert scores(resumed) == scores(whole)
+
+
+def test_kill_9_loses_nothing_that_was_saved(whole: Run, store_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    stop_after_first_checkpoint(store_path, out)
+    resumed = pretrain(store_path, out, TOY, resume=True)
+    assert same_weights(resumed, whole)
+    assert scores(resumed) == scores(whole)
+
+
+def stop_after_first_checkpoint(store_path: Path, out: Path) -> None:
+    """Run in a process of its own that is killed, as `kill -9` does, right after its first checkpoint."""
+    script = f"""
+import os, signal
+from pathlib import Path
+from modelsgenesis.training import checkpoint
+from tests_toy import TOY
+import modelsgenesis.pretrain as p
+save = checkpoint.save
+def save_and_die(*args):
+    save(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.save = save_and_die
+p.pretrain(Path({str(store_path)!r}), Path({str(out)!r}), TOY)
+"""
+    script = script.replace(
+        "from tests_toy import TOY",
+        "import sys; sys.path.insert(0, " + repr(str(Path(__file__).parent)) + "); from test_pretrain import TOY",
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_loader_workers_change_nothing(whole: Run, store_path: Path, tmp_path: Path) -> None:
+    config = replace(TOY, loop=replace(TOY.loop, workers=2))
+    assert same_weights(pretrain(store_path, tmp_path / "run", config), whole)
+
+
+def test_accumulation_trains_on_the_same_items(store_path: Path, tmp_path: Path) -> None:
+    """Without batch statistics, two halves of a batch are the batch."""
+    plain = replace(TOY, backbone=BackboneSettings(width=2, norm="group"))
+    halves = replace(plain, loop=replace(TOY.loop, accumulate=2))
+    a = read_weights(pretrain(store_path, tmp_path / "a", plain).weights)[0]
+    b = read_weights(pretrain(store_path, tmp_path / "b", halves).weights)[0]
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-3, atol=1e-4)
+
+
+def test_collapse_stops_with_advice(store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelsgenesis.pretrain.PATIENCE_COLLAPSED", 5)
+    config = replace(TOY, optim=OptimSettings("sgd", lr=1e5, schedule="constant", warmup_steps=0, clip=0.0))
+    config = replace(config, loop=replace(TOY.loop, steps=60, validate_every=60))
+    with pytest.raises(GenesisError, match="collapsed to a constant.*preset default|not finite"):
+        pretrain(store_path, tmp_path / "run", config)
+
+
+def test_another_configuration_is_refused(whole: Run, store_path: Path) -> None:
+    with pytest.raises(UsageError, match="seed: 0 there, 1 here"):
+        pretrain(store_path, whole.path, replace(TOY, seed=1))
+
+
+def test_a_finished_run_is_not_repeated(whole: Run, store_path: Path) -> None:
+    before = whole.weights.stat().st_mtime_ns
+    pretrain(store_path, whole.path, TOY)
+    assert whole.weights.stat().st_mtime_ns == before
+
+
+def test_a_damaged_checkpoint_is_named(whole: Run, store_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    stop_after_first_checkpoint(store_path, out)
+    last = out / "checkpoints" / "last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(GenesisError, match=r"last\.pt: the checkpoint is damaged"):
+        pretrain(store_path, out, TOY, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"proxy": "jigsaw"}, "unknown proxy 'jigsaw'"),
+        ({"distortions": "blur"}, "blur"),
+        ({"backbone": BackboneSettings(name="vit")}, "unknown backbone 'vit'"),
+        ({"optim": OptimSettings("lion")}, "optim.optimiser"),
+        ({"loop": replace(TOY.loop, accumulate=3)}, "not divisible"),
+        ({"loop": replace(TOY.loop, accelerator="quantum")}, "loop.accelerator"),
+    ],
+)
+def test_wrong_settings_are_wrong_use(store_path: Path, tmp_path: Path, change: dict[str, object], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        pretrain(store_path, tmp_path / "run", replace(TOY, **change))  # type: ignore[arg-type]
+
+
+def test_training_learns(store_path: Path, tmp_path: Path) -> None:
+    loop = replace(TOY.loop, steps=60, batch_size=8, validate_every=20)
+    run = pretrain(store_path, tmp_path / "run", replace(TOY, loop=loop, optim=OptimSettings(lr=1e-2)))
+    assert run.manifest()["best"]["share"] < 0.9
+    assert np.isfinite(run.manifest()["best"]["probe"])
