@@ -106,6 +106,7 @@ def test_a_flipped_bit_in_gzip_never_passes_as_other_values(
         (108, struct.pack("<f", 1e30), "impossible"),
         (108, struct.pack("<f", 90000.0), "truncated"),
         (108, struct.pack("<f", float("nan")), "impossible"),
+        (80, struct.pack("<f", 1e30), "impossible spacing"),
     ],
 )
 @pytest.mark.parametrize("compress", [False, True])
@@ -120,11 +121,42 @@ def test_wrong_nifti_headers_take_no_memory(
 
 
 def test_a_bomb_is_not_unpacked(nifti: Path) -> None:
-    """A small header in front of a stream that unpacks to 256 MiB: what matters is that the check stops early."""
-    target = packed(nifti, nifti.read_bytes() + b"\0" * 2**28)
+    """A small scan in front of 64 MiB of zeros: read to its checksum, but not beyond the memory limit."""
+    target = packed(nifti, nifti.read_bytes() + b"\0" * 2**26)
     check_file(target)
-    with pytest.raises(GenesisError, match="limit"):
+    with pytest.raises(GenesisError, match="beyond the memory limit"):
+        check_file(target, largest_bytes=2**22)
+    with pytest.raises(GenesisError, match="its header declares"):
         check_file(target, largest_bytes=1000)
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<f8", ">f4"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_one_nan_in_a_nifti_is_found(tmp_path: Path, kind: str, value: float) -> None:
+    """NIfTI's own reader would silently make it zero."""
+    header = nibabel.Nifti1Header(endianness=kind[0])
+    array = np.random.default_rng(0).normal(size=(90, 70, 60)).astype(kind)
+    for suffix in ("nii", "nii.gz"):
+        path = tmp_path / f"scan.{suffix}"
+        header.set_data_dtype(kind)
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4), header), path)
+        np.testing.assert_allclose(read_volume(path).array, array[::-1, ::-1], rtol=1e-6)
+        spoilt = array.copy()
+        spoilt[-1, -1, -1] = value
+        nibabel.save(nibabel.Nifti1Image(spoilt, np.eye(4), header), path)
+        refuse(path, "NaN or infinite")
+
+
+def test_damage_that_only_lengthens_the_stream_is_found(tmp_path: Path) -> None:
+    """Zeros inside a stream may decode to more bytes than declared: only the checksum at its end tells."""
+    labels = np.zeros((128, 128, 128), np.uint8)
+    labels[40:90, 30:80, 20:70] = np.random.default_rng(0).integers(0, 30, (50, 50, 50))
+    nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), tmp_path / "scan.nii")
+    target = packed(tmp_path / "scan.nii", (tmp_path / "scan.nii").read_bytes())
+    whole = target.read_bytes()
+    for start in range(200, len(whole) - 5000, len(whole) // 25):
+        target.write_bytes(whole[:start] + b"\0" * 4096 + whole[start + 4096 :])
+        refuse(target, "corrupt|ends early|beyond")
 
 
 @pytest.mark.parametrize("compress", [False, True])

@@ -199,6 +199,14 @@ def test_a_single_time_point_is_a_volume_and_several_are_refused(tmp_path: Path)
         read_volume(tmp_path / "two.nii")
 
 
+def test_a_file_beside_its_unpacked_namesake_is_read_itself(tmp_path: Path) -> None:
+    packed, unpacked = (np.full((4, 5, 6), value, np.int16) for value in (1, 2))
+    save_nifti(tmp_path / "scan.nii.gz", packed, np.eye(4))
+    save_nifti(tmp_path / "scan.nii", unpacked, np.eye(4))
+    assert read_volume(tmp_path / "scan.nii.gz").array.max() == 1
+    assert read_volume(tmp_path / "scan.nii").array.min() == 2
+
+
 def test_wrong_use_names_the_cause(tmp_path: Path) -> None:
     save_nifti(tmp_path / "scan.nii", np.zeros((4, 5, 6), np.int16), np.eye(4))
     volume = read_volume(tmp_path / "scan.nii")

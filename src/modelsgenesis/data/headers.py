@@ -10,7 +10,9 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from modelsgenesis.errors import GenesisError
 
@@ -29,12 +31,16 @@ class Payload:
         skip: bytes in front of them.
         needed: bytes after `skip`, uncompressed.
         compressed: whether a zlib or gzip stream follows `skip`.
+        voxels: where in the uncompressed bytes the voxels begin.
+        floats: type of the voxels where they must be checked for NaN because the reader would hide it.
     """
 
     file: Path
     skip: int
     needed: int
     compressed: bool
+    voxels: int = 0
+    floats: np.dtype[Any] | None = None
 
 
 def read_payload(path: Path) -> Payload | None:
@@ -72,24 +78,26 @@ def _nifti(path: Path) -> Payload:
             header = stream.read(_NIFTI_HEADER)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise GenesisError(f"{path}: corrupt gzip stream ({error}); copy it again") from error
-    axes, extents, bits, offset = _nifti_fields(path, header)
+    order, axes, extents, bits, kind, offset = _nifti_fields(path, header)
     if not 1 <= axes <= 7 or any(extent < 1 for extent in extents[:axes]) or bits < 1 or not 0 <= offset < 2**40:
         shape = "x".join(map(str, extents))
         raise GenesisError(f"{path}: impossible header ({axes} axes, size {shape}, {bits} bits); copy it again")
-    return Payload(path, 0, int(offset) + math.prod(extents[:axes]) * bits // 8, compressed)
+    needed = int(offset) + math.prod(extents[:axes]) * bits // 8
+    floats = {16: np.dtype(f"{order}f4"), 64: np.dtype(f"{order}f8")}.get(kind)
+    return Payload(path, 0, needed, compressed, int(offset), floats)
 
 
-def _nifti_fields(path: Path, header: bytes) -> tuple[int, list[int], int, float]:
-    """Number of axes, extents, bits a voxel and offset of the voxels, of NIfTI-1 or -2 in either byte order."""
+def _nifti_fields(path: Path, header: bytes) -> tuple[str, int, list[int], int, int, float]:
+    """Byte order, number of axes, extents, bits a voxel, type code and offset of the voxels, of NIfTI-1 or -2."""
     for order in "<>":
         if header[:4] == struct.pack(order + "i", 348) and len(header) >= 348:
             axes, *extents = struct.unpack_from(order + "8h", header, 40)
-            bits, offset = struct.unpack_from(order + "h", header, 72), struct.unpack_from(order + "f", header, 108)
-            return axes, extents, bits[0], offset[0]
+            kind, bits = struct.unpack_from(order + "2h", header, 70)
+            return order, axes, extents, bits, kind, struct.unpack_from(order + "f", header, 108)[0]
         if header[:4] == struct.pack(order + "i", 540) and len(header) >= 540:
             axes, *extents = struct.unpack_from(order + "8q", header, 16)
-            bits, offset = struct.unpack_from(order + "h", header, 14), struct.unpack_from(order + "q", header, 168)
-            return axes, extents, bits[0], offset[0]
+            kind, bits = struct.unpack_from(order + "2h", header, 12)
+            return order, axes, extents, bits, kind, struct.unpack_from(order + "q", header, 168)[0]
     raise GenesisError(f"{path}: not a NIfTI header; copy it again or convert it")
 
 

@@ -6,8 +6,11 @@ their checksum.
 """
 
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 from modelsgenesis.data.headers import Payload, read_payload
 from modelsgenesis.errors import GenesisError
@@ -50,31 +53,51 @@ def _check_payload(path: Path, payload: Payload, largest_bytes: int) -> None:
     if payload.compressed and payload.needed <= there * _DEFLATE_RATIO:
         with payload.file.open("rb") as handle:
             handle.seek(payload.skip)
-            there = _inflated_bytes(path, handle, payload.needed)
+            there = sum(len(block) for block in _checked(path, _inflated(path, handle), payload, largest_bytes))
+    elif payload.floats is not None:
+        with payload.file.open("rb") as handle:
+            for _ in _checked(path, iter(lambda: handle.read(_BLOCK), b""), payload, largest_bytes):
+                pass
     if there < payload.needed:
         raise GenesisError(
             f"{path}: truncated, {there} bytes where its header declares {payload.needed}; copy it again"
         )
 
 
-def _inflated_bytes(path: Path, handle: BinaryIO, needed: int) -> int:
-    """Length of a zlib or gzip stream, read to its checksum; it gives up soon after `needed`, against bombs."""
-    stream, total, rest = zlib.decompressobj(47), 0, b""
+def _inflated(path: Path, handle: BinaryIO) -> Iterator[bytes]:
+    """A zlib or gzip stream in blocks, read to its checksum."""
+    stream, rest = zlib.decompressobj(47), b""
     try:
-        while total <= needed + _BLOCK:
-            block = rest or handle.read(_BLOCK)
-            if not block:
+        while True:
+            packed = rest or handle.read(_BLOCK)
+            if not packed:
                 raise GenesisError(f"{path}: its compressed data ends early (truncated); copy it again")
-            total += len(stream.decompress(block, 4 * _BLOCK))
+            yield stream.decompress(packed, 4 * _BLOCK)
             rest = stream.unconsumed_tail
             if stream.eof:
                 rest = (stream.unused_data + handle.read(_BLOCK)).lstrip(b"\0")
                 if rest[:2] != b"\x1f\x8b":  # a further gzip member may follow
-                    break
+                    return
                 stream = zlib.decompressobj(47)
     except zlib.error as error:
         raise GenesisError(f"{path}: its compressed data is corrupt ({error}); copy it again") from error
-    return total
+
+
+def _checked(path: Path, blocks: Iterable[bytes], payload: Payload, largest_bytes: int) -> Iterator[bytes]:
+    """Pass on the blocks of the uncompressed file; stop at bombs, and at NaN, which NIfTI's reader turns into zeros."""
+    total, carry = 0, b""
+    for block in blocks:
+        if payload.floats is not None:
+            begin = max(payload.voxels - total, 0)
+            voxels = carry + block[begin : max(payload.needed - total, 0)]
+            whole = len(voxels) // payload.floats.itemsize * payload.floats.itemsize
+            carry = voxels[whole:]
+            if not np.isfinite(np.frombuffer(voxels[:whole], payload.floats)).all():
+                raise GenesisError(f"{path}: NaN or infinite values; repair the scan")
+        total += len(block)
+        if total > max(largest_bytes, payload.needed) + _BLOCK:
+            raise GenesisError(f"{path}: its compressed data goes on beyond the memory limit; copy it again")
+        yield block
 
 
 def _check_png(path: Path) -> None:

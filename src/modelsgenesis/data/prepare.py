@@ -152,11 +152,12 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
         if digest == job.known:
             return None
         limit = int(config.largest_gb * 2**30)
-        volume = (
-            read_volume(source.path, largest_bytes=limit)
-            if source.series is None
-            else read_series(source.path, source.files, limit)
-        )
+        with _quiet():
+            volume = (
+                read_volume(source.path, largest_bytes=limit)
+                if source.series is None
+                else read_series(source.path, source.files, limit)
+            )
         volume, array, intensity = convert(volume, config)
     except GenesisError as error:
         return _Rejected(str(error).removeprefix(f"{source.path}: "))
@@ -178,6 +179,20 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
         bytes=size,
         series=source.series,
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the C++ readers print about damaged files off the progress bar; the list of rejections has it."""
+    kept = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silent, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(silent)
 
 
 def _take(source: Source, result: Scan | _Rejected | _Unwritable | Lost | None, state: _State) -> None:

@@ -1,9 +1,11 @@
 """Reading a scan into a `Volume`, resampling it, and writing an array back on the grid of its source."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from modelsgenesis.types import FloatArray, Spacing
 
 WRITABLE = (".nii.gz", ".nii", ".mha", ".nrrd", ".png", ".tif", ".tiff")
 _FLOAT32_BYTES = 4
+_FINEST_MM, _COARSEST_MM = 1e-4, 1e4  # from microscopy to nonsense
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ def read_volume(path: str | Path, series: str | None = None, largest_bytes: int 
         largest_bytes: a scan that needs more memory than this, as float32, is refused before any is taken.
 
     Raises:
-        GenesisError: missing, truncated, corrupt, unreadable, 4D, colour, uneven slice distance, too large.
+        GenesisError: missing, truncated, corrupt, unreadable, 4D, colour, uneven slice distance, NaN or infinite,
+            impossible spacing, too large.
         UsageError: several series in the folder and none named, or a series that is not there.
     """
     source = Path(path)
@@ -61,7 +65,7 @@ def read_volume(path: str | Path, series: str | None = None, largest_bytes: int 
     if source.is_dir():
         return _read_from_folder(source, series, largest_bytes)
     with _one_line_errors(source):
-        return _oriented(_read_file(source, largest_bytes), _stem(source))
+        return _oriented(_read_file(source, largest_bytes), source, _stem(source))
 
 
 def read_series(folder: Path, files: Sequence[Path], largest_bytes: int = LARGEST_BYTES) -> Volume:
@@ -70,12 +74,12 @@ def read_series(folder: Path, files: Sequence[Path], largest_bytes: int = LARGES
     ordered = ordered_files(slices, folder)
     with _one_line_errors(folder):
         if len(ordered) == 1:
-            return _oriented(_read_file(ordered[0], largest_bytes), slices[0].series)
+            return _oriented(_read_file(ordered[0], largest_bytes), folder, slices[0].series)
         _check_memory(folder, (slices[0].columns, slices[0].rows, len(ordered)), largest_bytes)
         reader = sitk.ImageSeriesReader()
         reader.SetFileNames([str(file) for file in ordered])
         reader.SetOutputPixelType(sitk.sitkFloat32)  # the rescale slope may differ from slice to slice (PET)
-        return _oriented(reader.Execute(), slices[0].series)
+        return _oriented(reader.Execute(), folder, slices[0].series)
 
 
 def _read_from_folder(folder: Path, series: str | None, largest_bytes: int) -> Volume:
@@ -102,8 +106,19 @@ def _one_line_errors(path: Path) -> Iterator[None]:
 
 def _read_file(path: Path, largest_bytes: int) -> Any:
     check_file(path, largest_bytes)
+    if path.name.lower().endswith(".nii.gz") and path.with_suffix("").exists():
+        # The NIfTI library would read the header of x.nii.gz and the voxels of the x.nii beside it.
+        with TemporaryDirectory() as folder:
+            alone = Path(folder, path.name)
+            alone.symlink_to(path.absolute())
+            return _read_image(path, alone, largest_bytes)
+    return _read_image(path, path, largest_bytes)
+
+
+def _read_image(path: Path, place: Path, largest_bytes: int) -> Any:
+    """The image at `place`, which messages call `path`."""
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(str(place))
     reader.ReadImageInformation()
     size, channels = reader.GetSize(), reader.GetNumberOfComponents()
     if channels != 1:
@@ -126,12 +141,17 @@ def _check_memory(path: Path, size: tuple[int, ...], largest_bytes: int) -> None
         raise GenesisError(f"{path}: {shape} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
 
 
-def _oriented(image: Any, identifier: str) -> Volume:
+def _oriented(image: Any, path: Path, identifier: str) -> Volume:
     grid = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
     orientation = closest_to_lps(grid)
     in_file_order = np.transpose(sitk.GetArrayViewFromImage(image))
+    array = np.array(orientation.apply(in_file_order), dtype=np.float32, order="C")
+    if not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        raise GenesisError(f"{path}: NaN or infinite values; repair the scan")
+    if not all(_FINEST_MM <= step <= _COARSEST_MM for step in grid.spacing) or not np.isfinite(grid.affine).all():
+        raise GenesisError(f"{path}: impossible spacing or position, {grid.spacing} mm; repair its header")
     return Volume(
-        array=np.array(orientation.apply(in_file_order), dtype=np.float32, order="C"),
+        array=array,
         spacing=orientation.values(grid.spacing),
         affine=orientation.affine(grid),
         identifier=identifier,
@@ -202,7 +222,7 @@ def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, neares
 
 
 def on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool = True) -> npt.NDArray[Any]:
-    """`array`, of the shape of `like.array`, at the voxels of the source, axes still in LPS order: undoes a resampling."""
+    """`array`, of the shape of `like.array`, at the voxels of the source, still in LPS order: undoes a resampling."""
     orientation = closest_to_lps(like.grid)
     source_affine, size = orientation.affine(like.grid), orientation.values(like.grid.size)
     if size == array.shape and np.allclose(source_affine, like.affine, atol=1e-6):
@@ -243,7 +263,8 @@ def _stem(path: Path) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """The one telling line of an ITK exception."""
+    """The one telling line of an ITK exception, without addresses, which differ from run to run."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith(("Exception thrown", "sitk::ERROR", "/"))]
-    return (telling or lines or [type(error).__name__])[-1][:200]
+    line = (telling or lines or [type(error).__name__])[-1].removeprefix("ITK ERROR: ")
+    return re.sub(r"\(0x[0-9a-f]+\)", "", line)[:200]
