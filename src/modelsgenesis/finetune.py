@@ -1,41 +1,235 @@
 """`genesis finetune`: train a target task from labelled data, from scratch or from pre-trained weights."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from lightning_fabric import Fabric
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import nn
 
-from modelsgenesis.config import digest, settings, to_dict
-from modelsgenesis.data.cubes import generator
-from modelsgenesis.data.volume import read_volume
-from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.files import write_json
+from modelsgenesis.config import settings, to_dict
+from modelsgenesis.data.volume import Volume, read_volume
+from modelsgenesis.files import replacing, write_json
 from modelsgenesis.models import BackboneSettings
-from modelsgenesis.models.weights import initialise, read_weights, save_weights
+from modelsgenesis.models.weights import LoadReport, initialise, save_weights
 from modelsgenesis.predict import Predictor, write_cases
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
 from modelsgenesis.targets import TARGETS
-from modelsgenesis.targets.base import Target
-from modelsgenesis.targets.patches import PatchSampler, PatchSettings, fit_scan
+from modelsgenesis.targets.base import Case, Target
+from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings, PreparedCase, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
-from modelsgenesis.training.augmentation import Augmentation, Strength
-from modelsgenesis.training.batches import step_batches
+from modelsgenesis.training.augmentation import Augmentation
 from modelsgenesis.training.checks import CheckSettings, ClassificationCheck, SegmentationCheck
-from modelsgenesis.training.figures import draw_curves, draw_segmentations
+from modelsgenesis.training.figures import draw_curves
 from modelsgenesis.training.inference import InferenceSettings, Recipe
-from modelsgenesis.training.loop import Batch, fit, make_fabric
+from modelsgenesis.training.initial import BackboneChoice, mismatches, provenance_of, resolve
+from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
+from modelsgenesis.training.overlay import Overlay, draw_overlays
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.supervised import Check, Items, Supervised
 from modelsgenesis.types import JSON
 
 SHOWN = 4
 """Test cases in the figure."""
+
+
+@settings
+class FinetuneSettings:
+    """Everything a fine-tuning run depends on. Optimiser and schedule are the papers' (PAPER 1.4)."""
+
+    init: str = "scratch"
+    """scratch, scratch:he, scratch:xavier, run:PATH or file:PATH."""
+    scope: str = "auto"
+    """What of the backbone is taken from init: encoder, encoder-decoder, or auto (encoder for a classification)."""
+    seed: int = 0
+    """Decides the start of new tensors, the patches, and which subjects `label_fraction` keeps."""
+    label_fraction: float = 1.0
+    """Share of the training subjects used, at least one; for one seed, smaller shares are subsets of larger ones."""
+    labels: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Structures to learn: name -> the label values that make it up; empty: those the data set describes."""
+    loss: str = "auto"
+    """auto; dice-ce, dice or ce (segmentation), ce (classification), bce (multilabel)."""
+    augmentation: str = "light"
+    """off, light or strong; strong flips, so it is not for labels that tell left from right."""
+    cache: str = ""
+    """Where prepared scans are kept for other runs; empty: the folder `cache` beside the run."""
+    split: SplitChoice = SplitChoice()
+    images: ImageSettings = ImageSettings()
+    patch: PatchSettings = PatchSettings()
+    check: CheckSettings = CheckSettings()
+    inference: InferenceSettings = InferenceSettings()
+    backbone: BackboneChoice = BackboneChoice()
+    loop: LoopSettings = LoopSettings(steps=10_000, validate_every=250, patience=20)
+    optim: OptimSettings = OptimSettings(
+        "adam", lr=1e-3, weight_decay=0.0, schedule="plateau", warmup_steps=0, plateau_patience=6
+    )
+
+
+def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resume: bool = False) -> Run:
+    """Train the target task `target` on the labelled data at `data` into the run folder `out`.
+
+    The scans are read once into a cache that other runs share. The weights of the best validation end up in
+    `weights.safetensors`, the predictions of the test cases in `predictions/` (docs/architecture.md), the subjects of
+    each side in `split.json`. A finished run is recognised and left alone.
+
+    Raises UsageError for settings that do not fit, GenesisError naming the file for data that cannot be used,
+    InterruptedRunError after Ctrl-C.
+    """
+    described: Target = TARGETS.get(target)(data, config.labels)
+    origin = provenance_of(config.init)
+    backbone = resolve(config.backbone, origin, config.init, described.channels)
+    config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
+    prepared = prepare_target(described, config.images, _cache(config, out))
+    run = Run(out)
+    if not run.begin("finetune", config, prepared.digest(), resume):
+        return run
+    fabric = make_fabric(config.loop)
+    sides, unused = _sides(described, config)
+    recipe = _recipe(described, config, backbone)
+    fabric.seed_everything(config.seed, verbose=False)
+    network = recipe.network()
+    report = initialise(network, config.init, _scope(config, described))
+    intensity = prepared.cases[0].images[0].intensity
+    warnings = mismatches(config.images.modality, intensity, origin)
+    task = _task(prepared, sides, recipe, config, run)
+    if fabric.is_global_zero:
+        _tell(report, warnings)
+        write_json(out / "split.json", {**_by_side(sides), "unused": unused})
+        run.note(
+            init=report.to_dict(),
+            warnings=warnings,
+            device=str(fabric.device),
+            parameters=sum(p.numel() for p in network.parameters()),
+            task=described.task,
+            monitor=task.monitor,
+            subjects={side: len(names) for side, names in _by_side(sides).items()},
+        )
+    state = fit(task, network, fabric, run, config.loop, config.optim)
+    if fabric.is_global_zero:
+        with replacing(run.weights) as temporary:
+            temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
+        _predict_test(Predictor(run.weights, fabric.device), prepared.of(sides.test), described, run)
+        metrics = run.metrics()
+        draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
+        run.finish(best=next((entry for entry in metrics if entry["step"] == state.best_step), {}))
+    return run
+
+
+def _cache(config: FinetuneSettings, out: Path) -> Path:
+    return Path(config.cache) if config.cache else out.absolute().parent / "cache"
+
+
+def _scope(config: FinetuneSettings, target: Target) -> str:
+    automatic = "encoder-decoder" if target.task == "segmentation" else "encoder"
+    return automatic if config.scope == "auto" else config.scope
+
+
+def _sides(target: Target, config: FinetuneSettings) -> tuple[Split, list[str]]:
+    """The split with the training subjects that may be used, and those that may not."""
+    whole = split(target, config.split)
+    kept = fraction_of(whole.training, strata_of(target), config.label_fraction, config.seed)
+    return replace(whole, training=kept), sorted(set(whole.training) - set(kept))
+
+
+def _by_side(sides: Split) -> dict[str, list[str]]:
+    return {"training": list(sides.training), "validation": list(sides.validation), "test": list(sides.test)}
+
+
+def _recipe(target: Target, config: FinetuneSettings, backbone: BackboneSettings) -> Recipe:
+    return Recipe(
+        task=target.task,
+        labels={str(value): name for value, name in target.labels.items()},
+        truth_map={str(structure): values for structure, values in target.label_map.items()},
+        backbone=backbone,
+        images=config.images,
+        patch=config.patch,
+        inference=config.inference,
+    )
+
+
+def _tell(report: LoadReport, warnings: Sequence[str]) -> None:
+    for line in (report.summary(), *(f"warning: {warning}" for warning in warnings)):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _task(data: PreparedTarget, sides: Split, recipe: Recipe, config: FinetuneSettings, run: Run) -> Supervised:
+    validation = data.of(sides.validation)
+    check: Check = (
+        SegmentationCheck(data, validation, recipe, config.check, config.seed)
+        if recipe.task == "segmentation"
+        else ClassificationCheck(data, validation, recipe)
+    )
+    provenance = {
+        "command": "finetune",
+        **to_dict(recipe),
+        "init": config.init,
+        "modality": config.images.modality,
+        "intensity": to_dict(data.cases[0].images[0].intensity),
+        "cube": list(config.patch.shape),
+        "data": run.manifest()["data"],
+        "versions": run.manifest()["versions"],
+    }
+
+    def keep(network: nn.Module, score: float, step: int) -> None:
+        about = {**provenance, "step": step, "validation": score}
+        save_weights(run.checkpoints / "best.safetensors", network, about)
+
+    items = Items(data, data.of(sides.training), recipe, Augmentation(config.augmentation), config.seed)
+    return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, keep)
+
+
+def _predict_test(predictor: Predictor, cases: Sequence[PreparedCase], target: Target, run: Run) -> None:
+    """Predict whole test cases from their source files, as `genesis predict` does, and note their truth."""
+    if not cases:
+        return
+    entries: list[JSON] = []
+    shown: list[Overlay] = []
+    with Progress(len(cases), "test", "cases") as progress:
+        for one in cases:
+            given = predictor.input([read_volume(path) for path in one.case.images])
+            entry = predictor.predict(given, one.case.id, one.case.subject, run.predictions)
+            entries.append({**entry, **_truth(one.case, target)})
+            if target.task == "segmentation" and len(shown) < SHOWN:
+                shown.append(_overlay(given.source, one, run.predictions / entry["prediction"], target))
+            progress.advance()
+    write_cases(run.predictions, predictor.recipe, entries)
+    if shown:
+        draw_overlays(run.figures / "predictions.png", shown)
+
+
+def _truth(case: Case, target: Target) -> JSON:
+    if isinstance(case.label, Path):
+        truth_map = {str(structure): list(values) for structure, values in target.label_map.items()}
+        return {"truth": str(case.label), "truth_map": truth_map}
+    return {"truth": case.label if isinstance(case.label, int) else list(case.label)}
+
+
+def _overlay(source: Volume, case: PreparedCase, prediction: Path, target: Target) -> Overlay:
+    """The case on the grid of its source."""
+    scale = case.images[0].intensity
+    image = np.clip((source.array - scale.low) / (scale.high - scale.low), 0, 1)
+    truth = np.zeros(image.shape, np.uint8)
+    values = read_volume(str(case.case.label)).array
+    for structure, members in target.label_map.items():
+        truth[np.isin(values, members)] = structure
+    predicted = read_volume(prediction).array.astype(np.uint8)
+    return Overlay(case.case.id, image, truth, predicted, source.spacing)
+
+
+def summary(run: Run) -> str:
+    """What a finished run reached, in plain words."""
+    manifest = run.manifest()
+    best, monitor, subjects = manifest["best"], manifest["monitor"], manifest["subjects"]
+    others = ", ".join(f"{n} {v:.3f}" for n, v in best.items() if n.startswith(f"{monitor} "))
+    return "\n".join(
+        [
+            f"{manifest['task']}: {', '.join(f'{count} {side}' for side, count in subjects.items())} subjects",
+            f"validation {monitor} {best[monitor]:.3f} at step {best['step']}" + (f" ({others})" if others else ""),
+            f"weights: {run.weights}",
+            f"predictions of the test cases: {run.predictions} (genesis evaluate {run.path})",
+        ]
+    )

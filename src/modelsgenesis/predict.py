@@ -163,7 +163,9 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path) -> PredictSu
             progress.advance(note=f"{len(rejected)} rejected")
     write_csv(out / REJECTED, ("path", "reason"), rejected)
     if not entries:
-        raise GenesisError(f"{rejected[0]['path']}: {rejected[0]['reason']}; no scan could be used, see {out / REJECTED}")
+        raise GenesisError(
+            f"{rejected[0]['path']}: {rejected[0]['reason']}; no scan could be used, see {out / REJECTED}"
+        )
     write_cases(out, predictor.recipe, entries)
     if predictor.recipe.task != "segmentation":
         _write_table(out / TABLE, predictor.recipe, entries)
@@ -182,7 +184,9 @@ def _grouped(sources: Sequence[Source], channels: int) -> dict[str, list[Source]
 
 def _read(sources: Sequence[Source], channels: int) -> list[Volume]:
     if len(sources) != channels:
-        raise GenesisError(f"{len(sources)} images of one case, the network needs {channels}: NAME_0000, NAME_0001, ...")
+        raise GenesisError(
+            f"{len(sources)} images of one case, the network needs {channels}: NAME_0000, NAME_0001, ..."
+        )
     return [
         read_volume(source.path) if source.series is None else read_series(source.path, source.files)
         for source in sources

@@ -67,8 +67,10 @@ def read_folder(data: Path, selection: Selection) -> Target:
     )
 
 
-Described = tuple[dict[str, tuple[int, ...]], list[Case], set[str]]
-"""Structure -> values; cases; identifiers of those that are for testing."""
+Named = dict[str, tuple[int, ...]]
+"""Structure -> values in the label files."""
+Described = tuple[Named, list[Case], set[str]]
+"""Structures; cases; identifiers of those that are for testing."""
 
 
 def _msd(path: Path, description: JSON) -> Described:
@@ -84,7 +86,8 @@ def _msd(path: Path, description: JSON) -> Described:
             continue
         image, label = (_there(path.parent / entry[key], path) for key in ("image", "label"))
         cases.append(Case(image.name.split(".nii")[0], "", (image,), label))
-    named = {str(name): (_value(value, path),) for value, name in labels.items() if _value(value, path) != 0}
+    values = {str(name): _value(value, path) for value, name in labels.items()}
+    named: Named = {name: (value,) for name, value in values.items() if value != 0}
     return named, cases, set()
 
 

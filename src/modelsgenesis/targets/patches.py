@@ -42,8 +42,8 @@ class PatchSampler:
         self._cases: list[tuple[PreparedCase, Places]] = [(case, data.places(case)) for case in cases]
         if not any(places.structures for _, places in self._cases):
             raise UsageError(
-                f"{data.target.source}: none of the {len(self._cases)} cases of one side of the split holds a structure "
-                "to learn; choose another split.seed, or other labels"
+                f"{data.target.source}: none of the {len(self._cases)} cases of one side of the split holds a "
+                "structure to learn; choose another split.seed, or other labels"
             )
 
     def patch(self, rng: np.random.Generator) -> tuple[FloatArray, Labels]:
@@ -80,6 +80,8 @@ def crop_or_pad(array: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:
     """The last axes of `array` at `shape`: cut around the centre where it is larger, zeros around where smaller."""
     leading = array.ndim - len(shape)
     sides = list(zip(array.shape[leading:], shape, strict=True))
-    cut = tuple(slice(max(0, (old - new) // 2), max(0, (old - new) // 2) + min(old, new)) for old, new in sides)
+    cut: tuple[Any, ...] = tuple(
+        slice(max(0, (old - new) // 2), max(0, (old - new) // 2) + min(old, new)) for old, new in sides
+    )
     margins = [((new - old) // 2, new - old - (new - old) // 2) if new > old else (0, 0) for old, new in sides]
-    return np.pad(array[(..., *cut)], [(0, 0)] * leading + margins)
+    return np.pad(array[(Ellipsis, *cut)], [(0, 0)] * leading + margins)

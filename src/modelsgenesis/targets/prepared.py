@@ -13,9 +13,9 @@ import numpy.typing as npt
 from modelsgenesis.config import digest, settings, to_dict
 from modelsgenesis.data.convert import Modality, PrepareSettings
 from modelsgenesis.data.cubes import generator
-from modelsgenesis.data.manifest import read_manifest
+from modelsgenesis.data.manifest import Scan, read_manifest
 from modelsgenesis.data.prepare import REJECTED, prepare
-from modelsgenesis.data.store import Scan, Store, open_store
+from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
 from modelsgenesis.progress import Progress

@@ -78,7 +78,7 @@ def _named(target: Target, choice: SplitChoice) -> dict[str, str]:
     if both:
         raise UsageError(f"split: {', '.join(both)} named for validation and for test; choose one side")
     by_name = {subject: side for side, names in named.items() for subject in names}
-    of_data = {} if 0 <= choice.fold else target.sides
+    of_data = {} if choice.fold >= 0 else target.sides
     whole = {"training", "validation"} <= set(of_data.values())
     return {**{s: side for s, side in of_data.items() if whole or side != "training"}, **by_name}
 

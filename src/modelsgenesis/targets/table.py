@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.targets.base import SIDES, Case, TaskKind, Target
+from modelsgenesis.targets.base import SIDES, Case, Target, TaskKind
 
 TABLE = "cases.csv"
 COLUMNS = {"path", "subject", "label"}

@@ -32,17 +32,17 @@ class Augmentation:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_transforms": {}}
 
-    def apply(self, image: FloatArray, label: Any | None, rng: np.random.Generator) -> tuple[FloatArray, Any | None]:
-        """Augmented (C, X, Y, Z) image in [0, 1] and (X, Y, Z) label map (None stays None); consumes `rng`."""
+    def apply(self, image: FloatArray, label: Any, rng: np.random.Generator) -> tuple[FloatArray, Any]:
+        """Augmented (C, X, Y, Z) image in [0, 1] and (1, X, Y, Z) label map (None stays None); consumes `rng`."""
         if self._strength == "off":
             return image, label
         square = image.shape[1] == image.shape[2]
         transform = self._transform(label is not None, square)
         transform.set_random_state(seed=int(rng.integers(2**32)))
-        item = {"image": image} if label is None else {"image": image, "label": label[None]}
+        item = {"image": image} if label is None else {"image": image, "label": label}
         changed = transform(item)
         kept = np.clip(np.asarray(changed["image"], np.float32), 0, 1)
-        return kept, None if label is None else np.asarray(changed["label"])[0].astype(label.dtype)
+        return kept, None if label is None else np.asarray(changed["label"]).astype(label.dtype)
 
     def _transform(self, labelled: bool, square: bool) -> Any:
         """The composed transform, made when first needed: MONAI takes seconds to import."""

@@ -60,7 +60,7 @@ class SegmentationCheck:
         self.on = automatic if choice.on == "auto" else choice.on
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """`dice`, the mean over structures, and `dice NAME` of each; structures that nobody has or predicts are left out."""
+        """`dice`, the mean over structures, and `dice NAME` of each; those nobody has or predicts are left out."""
         found = self._on_scans(network) if self.on == "scans" else self._on_patches(network)
         by_name = {self._recipe.labels[str(k)]: value for k, value in found.items() if not math.isnan(value)}
         return {"dice": float(np.mean(list(by_name.values())))} | {f"dice {name}": by_name[name] for name in by_name}

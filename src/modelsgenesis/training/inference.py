@@ -59,7 +59,7 @@ class Recipe:
 
 def read_recipe(provenance: JSON, source: Path) -> Recipe:
     """The recipe in the provenance of the weights `source`; GenesisError when they are not of a fine-tuning run."""
-    names = [field.name for field in fields(Recipe)]  # type: ignore[arg-type]
+    names = [field.name for field in fields(Recipe)]
     if provenance.get("command") != "finetune" or not set(names) <= set(provenance):
         raise GenesisError(f"{source}: not the weights of a fine-tuning run; make one with genesis finetune")
     try:

@@ -1,0 +1,73 @@
+"""What fine-tuning takes over from the run or file it starts from, and whether the data fit it."""
+
+from pathlib import Path
+
+from modelsgenesis.config import build, settings
+from modelsgenesis.data.intensity import Intensity
+from modelsgenesis.errors import UsageError
+from modelsgenesis.models import BackboneSettings
+from modelsgenesis.models.weights import read_weights
+from modelsgenesis.types import JSON
+
+
+@settings
+class BackboneChoice:
+    """The network; what is left open is that of the init source."""
+
+    name: str = ""
+    """A registered backbone; empty: the init source's, else unet3d."""
+    width: int = 0
+    """Base width; 0: the init source's, else 32."""
+    norm: str = ""
+    """batch, running or group; empty: running, or group where the init source has it.
+
+    `batch` normalises by the statistics of the batch at hand also at inference, as published: then a window's result
+    depends on the windows beside it. `running` keeps the statistics of the training for inference, and goes on with
+    those of weights pre-trained with `batch`, which hold the same tensors.
+    """
+
+
+def provenance_of(uri: str) -> JSON:
+    """What the weights of the init source say of their origin; {} for scratch and for files that tell nothing."""
+    kind, _, rest = uri.partition(":")
+    path = {"run": Path(rest) / "weights.safetensors", "file": Path(rest)}.get(kind)
+    return read_weights(path)[1] if path is not None and path.is_file() else {}
+
+
+def resolve(choice: BackboneChoice, provenance: JSON, uri: str, channels: int) -> BackboneSettings:
+    """The backbone to build: the user's choice, then the init source's, then the defaults.
+
+    Raises UsageError when the choice contradicts the init source, whose weights would not fit.
+    """
+    given = build(BackboneSettings, provenance["backbone"], uri) if "backbone" in provenance else None
+    name = choice.name or (given.name if given else BackboneSettings.name)
+    width = choice.width or (given.width if given else BackboneSettings.width)
+    norm = choice.norm or ("group" if given and given.norm == "group" else "running")
+    if given:
+        pairs = {"name": (name, given.name), "width": (width, given.width)}
+        if "group" in (norm, given.norm):  # batch and running hold the same tensors
+            pairs["norm"] = (norm, given.norm)
+        for setting, (wanted, held) in pairs.items():
+            if wanted != held:
+                raise UsageError(
+                    f"backbone.{setting} is {wanted}, but {uri} was trained with {held}; leave backbone.{setting} out, "
+                    "or pre-train with it"
+                )
+    return BackboneSettings(name, width, norm, channels)
+
+
+def mismatches(modality: str, intensity: Intensity, provenance: JSON) -> list[str]:
+    """Warnings: the network would see intensities of another meaning than it was trained on."""
+    found = []
+    held = provenance.get("modality")
+    if held is not None and held != modality:
+        found.append(f"the init source was trained on {held}, these data are {modality}: transfer across modalities")
+    window = provenance.get("intensity")
+    if window is not None and held == modality == "ct":
+        theirs, ours = (window["low"], window["high"]), (intensity.low, intensity.high)
+        if theirs != ours:
+            found.append(
+                f"the init source saw the window {theirs[0]:g} to {theirs[1]:g} HU, these data {ours[0]:g} to "
+                f"{ours[1]:g}; set images.window to the former unless the difference is meant"
+            )
+    return found

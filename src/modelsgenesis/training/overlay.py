@@ -1,0 +1,54 @@
+"""Pictures of segmentations: truth and prediction as outlines over the image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from modelsgenesis.files import replacing
+from modelsgenesis.types import FloatArray, Spacing
+
+COLOURS = ("tab:red", "tab:cyan", "tab:orange", "tab:green", "tab:pink", "tab:blue", "tab:olive", "tab:purple")
+SIDE = 2.5
+"""Inches of a picture."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A segmented case: `image` (X, Y, Z) in [0, 1], `truth` and `prediction` (X, Y, Z) structures, `spacing` in mm."""
+
+    name: str
+    image: FloatArray
+    truth: npt.NDArray[np.uint8]
+    prediction: npt.NDArray[np.uint8]
+    spacing: Spacing
+
+
+def draw_overlays(path: Path, cases: Sequence[Overlay]) -> None:
+    """Draw the axial slice with most of the truth of each case, a row each, as PNG; one colour a structure.
+
+    Columns: image, truth, prediction. Seen from the feet, as radiologists do: the patient's right is on the left.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3 * SIDE, SIDE * len(cases) + 0.3), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(cases), 3, squeeze=False)
+    for row, case in zip(axes, cases, strict=True):
+        z = int(np.argmax((case.truth > 0).sum((0, 1))))
+        columns = {"image": None, "truth": case.truth, "prediction": case.prediction}
+        for axis, (title, labels) in zip(row, columns.items(), strict=True):
+            axis.set_axis_off()
+            axis.set_title(f"{case.name}, {title}" if labels is None else title, fontsize=8)
+            aspect = case.spacing[1] / case.spacing[0]
+            axis.imshow(case.image[:, :, z].T, cmap="gray", vmin=0, vmax=1, aspect=aspect)
+            shown = np.zeros((1, 1), np.uint8) if labels is None else labels[:, :, z].T
+            for structure in np.unique(shown[shown > 0]).tolist():
+                mask = np.equal(shown, structure)
+                if not mask.all():
+                    axis.contour(mask, levels=[0.5], colors=[COLOURS[(structure - 1) % len(COLOURS)]], linewidths=1)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

@@ -1,0 +1,109 @@
+"""Training on labelled cases: the items, and the task that the loop runs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from modelsgenesis.data.cubes import generator
+from modelsgenesis.targets.patches import PatchSampler, fit_scan
+from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
+from modelsgenesis.training.augmentation import Augmentation
+from modelsgenesis.training.batches import step_batches
+from modelsgenesis.training.inference import Recipe
+from modelsgenesis.training.loop import Batch
+from modelsgenesis.training.losses import Loss
+from modelsgenesis.training.settings import LoopSettings
+from modelsgenesis.types import FloatArray
+
+Item = tuple[FloatArray, npt.NDArray[Any]]
+"""Image (C, X, Y, Z) in [0, 1], and structures (1, X, Y, Z) uint8, class () int64 or labels (L,) float32."""
+STREAM = 0
+"""First key of the training's random streams."""
+
+
+class Items(Dataset[Item]):
+    """Item number -> augmented item, a function of the seed and the number alone.
+
+    Args:
+        data: where the cases lie.
+        cases: the training cases.
+        recipe: task and patches.
+        augmentation: what is done to each item.
+        seed: decides cases, patches and augmentation.
+    """
+
+    def __init__(
+        self,
+        data: PreparedTarget,
+        cases: Sequence[PreparedCase],
+        recipe: Recipe,
+        augmentation: Augmentation,
+        seed: int,
+    ) -> None:
+        self._data, self._cases, self._recipe = data, cases, recipe
+        self._augmentation, self._seed = augmentation, seed
+        self._sampler = PatchSampler(data, cases, recipe.patch) if recipe.task == "segmentation" else None
+
+    def __getitem__(self, item: int) -> Item:
+        rng = generator(self._seed, STREAM, item)
+        if self._sampler is not None:
+            patch, label = self._sampler.patch(rng)
+            image, structures = self._augmentation.apply(patch, label[None], rng)
+            return image, structures
+        case = self._cases[int(rng.integers(len(self._cases)))]
+        whole = fit_scan(self._data.image(case), self._recipe.patch.shape, self._recipe.patch.fitting)
+        image, _ = self._augmentation.apply(whole, None, rng)
+        several = self._recipe.task == "multilabel"
+        return image, np.array(case.case.label, np.float32 if several else np.int64)
+
+
+class Check(Protocol):
+    """What scores the network on the validation cases."""
+
+    monitor: str
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Scores, of which `monitor` chooses the best weights: higher is better."""
+        ...
+
+
+class Supervised:
+    """The loop's task.
+
+    Args:
+        items: the training items.
+        loop: batches.
+        loss: of logits and truth.
+        check: validation.
+        keep: stores (network, score, step), the best so far.
+    """
+
+    unit, lower_is_better = "items", False
+
+    def __init__(
+        self, items: Items, loop: LoopSettings, loss: Loss, check: Check, keep: Callable[[nn.Module, float, int], None]
+    ) -> None:
+        self._items, self._loop, self._loss, self._check, self._keep = items, loop, loss, check, keep
+        self.monitor = check.monitor
+
+    def batches(self, first_step: int, fabric: Fabric) -> Iterator[Batch]:
+        """Batches of (image, truth) from step `first_step` on."""
+        return step_batches(self._items, self._loop, first_step, fabric)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """The loss of a batch."""
+        image, truth = batch
+        return self._loss(network(image), truth)
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Scores on the validation cases."""
+        return self._check.scores(network)
+
+    def keep(self, network: nn.Module, score: float, step: int) -> None:
+        """Store the weights, the best so far."""
+        self._keep(network, score, step)
