@@ -10,7 +10,7 @@ from modelsgenesis.data.intensity import ct_window
 from modelsgenesis.data.store import Store, add_scan, open_store
 from modelsgenesis.phantoms.chest import chest
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # toy networks gain nothing from more, and lose much on a busy machine
 
 
 @pytest.fixture(scope="session")

@@ -198,7 +198,7 @@ class _Pretraining:
             "versions": self._run.manifest()["versions"],
         }
         save_weights(self._run.checkpoints / "best.safetensors", network, provenance)
-        draw_restoration(self._run.figures / "restoration.png", self.check.examples(network), scan.spacing)
+        draw_restoration(self._run.figures / "restoration.png", self.check.examples(network))
 
 
 def _close(task: _Pretraining, run: Run, best_step: int) -> None:

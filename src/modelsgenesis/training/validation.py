@@ -10,8 +10,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from modelsgenesis.data.cubes import CubeSampler, generator
+from modelsgenesis.data.cubes import Cube, CubeSampler, generator
 from modelsgenesis.proxies.restoration import restore
+from modelsgenesis.training.figures import Restored
 from modelsgenesis.training.probe import evaluating, probe
 from modelsgenesis.transforms.mixture import Mixture, single
 from modelsgenesis.types import FloatArray
@@ -58,15 +59,18 @@ class RestorationCheck:
             scores[name] = self._error(network, self._batches(single(name), self._config.check.cubes_alone))
         return {**scores, "probe": self._probe(network)}
 
-    def examples(self, network: nn.Module) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-        """The first cubes as (input, restored, target), each (X, Y, Z)."""
-        found: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+    def examples(self, network: nn.Module) -> list[Restored]:
+        """The first cubes of the validation."""
+        found: list[Restored] = []
         for distorted, target in self._batches(self._mixture, EXAMPLES):
             restored = restore(network, self._fabric.to_device(distorted)).cpu()
-            found += [
-                (d[0].numpy(), r[0].numpy(), t[0].numpy()) for d, r, t in zip(distorted, restored, target, strict=True)
-            ]
+            for item, views in enumerate(zip(distorted, restored, target, strict=True), start=len(found)):
+                spacing = self._cube(item).scan.spacing
+                found.append(Restored(*(view[0].numpy() for view in views), spacing=spacing))
         return found[:EXAMPLES]
+
+    def _cube(self, item: int) -> Cube:
+        return self._sampler.cube(generator(self._config.seed, STREAM, item))
 
     def _batches(self, distortions: Mixture, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """At least `count` cubes in full batches: batch statistics and compiled code want one size."""

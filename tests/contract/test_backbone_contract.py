@@ -1,0 +1,73 @@
+"""What every registered backbone must keep (docs/architecture.md, Backbone)."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
+from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
+from modelsgenesis.models.weights import initialise, named_tensors, save_weights
+
+CASES = list(itertools.product(BACKBONES.names(), (2, 5), (1, 3), ("batch", "running", "group")))
+
+
+@pytest.fixture(params=CASES, ids=["-".join(map(str, case)) for case in CASES])
+def choice(request: pytest.FixtureRequest) -> BackboneSettings:
+    name, width, channels, norm = request.param
+    return BackboneSettings(name, width, norm, channels)
+
+
+def cubes(choice: BackboneSettings, *sides: int) -> torch.Tensor:
+    return torch.rand(2, choice.input_channels, *sides, generator=torch.Generator().manual_seed(0))
+
+
+def test_pyramid_and_decoder_are_as_announced(choice: BackboneSettings) -> None:
+    backbone = build_backbone(choice)
+    stride = backbone.strides[-1]
+    sides = (2 * stride, 4 * stride, 2 * stride)
+    pyramid = backbone.encode(cubes(choice, *sides))
+    assert backbone.input_channels == choice.input_channels
+    assert len(pyramid) == len(backbone.channels) == len(backbone.strides)
+    assert list(backbone.strides) == sorted(set(backbone.strides))
+    for features, channels, step in zip(pyramid, backbone.channels, backbone.strides, strict=True):
+        assert features.shape == (2, channels, *(side // step for side in sides))
+    assert backbone.decode(pyramid).shape == (2, backbone.decoder_channels, *sides)
+
+
+def test_forward_is_encode(choice: BackboneSettings) -> None:
+    backbone, x = build_backbone(choice).eval(), cubes(choice, 16, 16, 16)
+    for one, other in zip(backbone(x), backbone.encode(x), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("build", [DenseNetwork, ClassificationNetwork])
+def test_heads_attach_and_everything_used_learns(choice: BackboneSettings, build: Any) -> None:
+    network = build(build_backbone(choice), 2)
+    logits = network(cubes(choice, 19, 16, 16))
+    assert logits.shape == ((2, 2, 19, 16, 16) if build is DenseNetwork else (2, 2))
+    logits.square().mean().backward()
+    silent = {name for name, weight in network.named_parameters() if weight.grad is None}
+    assert not silent if build is DenseNetwork else not {name for name in silent if "dense" in name}
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
+
+
+def test_evaluation_is_deterministic_and_changes_nothing(choice: BackboneSettings) -> None:
+    network = DenseNetwork(build_backbone(choice), 1).eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    x = cubes(choice, 16, 16, 16)
+    with torch.inference_mode():
+        assert torch.equal(network(x), network(x))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_weights_survive_the_disk(choice: BackboneSettings, tmp_path: Any) -> None:
+    torch.manual_seed(1)
+    one: nn.Module = DenseNetwork(build_backbone(choice), 1)
+    other: nn.Module = DenseNetwork(build_backbone(choice), 1)
+    save_weights(tmp_path / "weights.safetensors", one, {})
+    report = initialise(other, f"file:{tmp_path / 'weights.safetensors'}", head=True)
+    assert not report.missing
+    assert all(torch.equal(t, named_tensors(other)[name]) for name, t in named_tensors(one).items())

@@ -1,0 +1,154 @@
+"""Cases in stores, and the patches cut from them, against arrays in memory."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modelsgenesis.data.cubes import generator
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.files import write_json
+from modelsgenesis.phantoms.chest import write_nifti
+from modelsgenesis.targets import prepared as module
+from modelsgenesis.targets.folder import read_folder
+from modelsgenesis.targets.patches import PatchSampler, PatchSettings, crop_or_pad, fit_scan
+from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
+
+SHAPE = (20, 18, 12)
+PATCH = (8, 8, 8)
+
+
+def arrays(name: str) -> tuple[Any, Any]:
+    """HU and label values (0, 1, 2, 4) of a case; case `empty` has no label, `small` is smaller than a patch."""
+    rng = np.random.default_rng(sum(name.encode()))
+    shape = (6, 18, 12) if name == "small" else SHAPE
+    labels = np.zeros(shape, np.uint8)
+    if name != "empty":
+        labels[2:5, 3:9, 4:8] = 1
+        labels[3, 5, 6] = 2
+        labels[4:, 15, 2:7] = 4
+    return rng.integers(-1200, 1200, shape).astype(np.int16), labels
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data")
+    for name in ("empty", "large", "small"):
+        image, labels = arrays(name)
+        write_nifti(image, (1.0, 1.0, 2.0), path / f"imagesTr/{name}_0000.nii.gz")
+        write_nifti(labels, (1.0, 1.0, 2.0), path / f"labelsTr/{name}.nii.gz")
+    labels_of = {"background": 0, "organ": 1, "lesion": 2, "vessel": 4}
+    write_json(
+        path / "dataset.json", {"channel_names": {"0": "CT"}, "labels": labels_of, "file_ending": ".nii.gz"}
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> PreparedTarget:
+    return prepare_target(read_folder(folder, {"organ": [1, 2], "vessel": [4]}), ImageSettings(), folder / "cache")
+
+
+def expected(name: str) -> tuple[Any, Any]:
+    """Unit image and structures, from the definition."""
+    image, labels = arrays(name)
+    return (np.clip(image, -1000, 1000) + 1000) / 2000, np.select([np.isin(labels, (1, 2)), labels == 4], [1, 2])
+
+
+def test_cases_read_back(data: PreparedTarget) -> None:
+    for case in data.cases:
+        image, structures = expected(case.case.id)
+        np.testing.assert_allclose(data.image(case)[0], image, atol=1e-6)
+        np.testing.assert_array_equal(data.label(case), structures)
+    assert [case.case.id for case in data.of(["small", "empty"])] == ["empty", "small"]
+
+
+def test_places_are_of_their_structure(data: PreparedTarget) -> None:
+    large = next(case for case in data.cases if case.case.id == "large")
+    places, structures = data.places(large), expected("large")[1]
+    drawn = [structures[places.draw(generator(n))] for n in range(200)]
+    assert places.structures == [1, 2]
+    assert 70 < drawn.count(1) < 130, "each structure is as likely"
+    assert drawn.count(1) + drawn.count(2) == 200
+    values = [arrays("large")[1][places.draw(generator(n))] for n in range(200)]
+    assert values.count(2) < 10, "inside a structure each voxel is as likely, whatever its value"
+
+
+def test_patches_are_cut_from_the_scan(data: PreparedTarget) -> None:
+    image, structures = expected("large")
+    case = [one for one in data.cases if one.case.id == "large"]
+    sampler = PatchSampler(data, case, PatchSettings(PATCH, foreground=0.5))
+    windows = np.lib.stride_tricks.sliding_window_view(image, PATCH)
+    for item in range(12):
+        patch, label = sampler.patch(generator(0, item))
+        assert patch.shape == (1, *PATCH)
+        assert patch.dtype == np.float32
+        corner = np.argwhere(np.isclose(windows, patch[0], atol=1e-6).all((3, 4, 5)))
+        assert len(corner) == 1
+        x, y, z = corner[0]
+        np.testing.assert_array_equal(label, structures[x : x + 8, y : y + 8, z : z + 8])
+
+
+def test_foreground_patches_hold_a_structure(data: PreparedTarget) -> None:
+    always = PatchSampler(data, data.of(["large", "small"]), PatchSettings(PATCH, foreground=1))
+    never = PatchSampler(data, data.of(["large", "small"]), PatchSettings(PATCH, foreground=0))
+    assert all(always.patch(generator(item))[1].any() for item in range(30))
+    assert not all(never.patch(generator(item))[1].any() for item in range(30))
+
+
+def test_patches_repeat_and_small_cases_are_padded(data: PreparedTarget) -> None:
+    sampler = PatchSampler(data, data.of(["small"]), PatchSettings(PATCH))
+    patch, label = sampler.patch(generator(5, 1))
+    again, _ = sampler.patch(generator(5, 1))
+    np.testing.assert_array_equal(patch, again)
+    assert patch.shape[1:] == label.shape == PATCH
+    assert patch[:, [0, -1]].max() == 0
+    assert label[[0, -1]].max() == 0
+    assert patch[:, 1].min() < patch[:, 1].max()
+
+
+def test_no_structure_at_all(data: PreparedTarget) -> None:
+    with pytest.raises(UsageError, match="none of the 1 cases of one side of the split holds a structure"):
+        PatchSampler(data, data.of(["empty"]), PatchSettings(PATCH))
+
+
+def test_other_runs_find_the_cache(folder: Path, data: PreparedTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "prepare", lambda *_: pytest.fail("read again"))
+    again = prepare_target(read_folder(folder, {"organ": [1, 2], "vessel": [4]}), ImageSettings(), folder / "cache")
+    assert again.digest() == data.digest()
+    others = prepare_target(read_folder(folder, {"organ": [1, 2]}), ImageSettings(), folder / "cache")
+    assert others.digest() != data.digest(), "other labels are other data, from the same cache"
+
+
+def test_unknown_label_value(folder: Path, data: PreparedTarget) -> None:
+    target = replace(data.target, known=frozenset({0, 1, 4}))
+    with pytest.raises(GenesisError, match=r"labelsTr/large.nii.gz: holds the value 2, which .*dataset.json does not"):
+        prepare_target(target, ImageSettings(), folder / "cache")
+
+
+def test_rejected_scans_are_named(folder: Path, tmp_path: Path) -> None:
+    target = read_folder(folder, {})
+    constant = tmp_path / "constant.nii.gz"
+    write_nifti(np.zeros(SHAPE, np.int16), (1.0, 1.0, 2.0), constant)
+    cases = [replace(case, images=(constant,)) if case.id == "large" else case for case in target.cases]
+    with pytest.raises(GenesisError, match=r"constant.nii.gz: constant, every voxel is 0"):
+        prepare_target(replace(target, cases=cases), ImageSettings(), tmp_path / "cache")
+
+
+def test_crop_or_pad_keeps_the_centre() -> None:
+    array = np.arange(1, 8 * 5 + 1).reshape(1, 8, 5)
+    fitted = crop_or_pad(array, (4, 9))
+    assert fitted.shape == (1, 4, 9)
+    np.testing.assert_array_equal(fitted[:, :, 2:7], array[:, 2:6])
+    assert not fitted[:, :, :2].any()
+    assert not fitted[:, :, 7:].any()
+
+
+def test_whole_scans_are_resized() -> None:
+    ramp = np.broadcast_to(np.linspace(0, 1, 12, dtype=np.float32)[:, None, None], (1, 12, 6, 6)).copy()
+    resized = fit_scan(ramp, (6, 6, 6), "resize")
+    assert resized.shape == (1, 6, 6, 6)
+    np.testing.assert_allclose(resized[0, :, 0, 0], ramp[0, :, 0, 0].reshape(6, 2).mean(1), atol=1e-6)
+    np.testing.assert_array_equal(fit_scan(ramp, (6, 6, 6), "centre"), ramp[:, 3:9])

@@ -1,0 +1,36 @@
+"""Losses against their formulas in numpy."""
+
+import numpy as np
+import pytest
+import torch
+
+from modelsgenesis.errors import UsageError
+from modelsgenesis.training.losses import build_loss
+
+
+def test_dice_and_cross_entropy() -> None:
+    rng = np.random.default_rng(0)
+    logits, truth = rng.normal(size=(2, 3, 4, 4, 4)), rng.integers(0, 3, (2, 1, 4, 4, 4))
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    hot = np.moveaxis(np.eye(3)[truth[:, 0]], -1, 1)
+    overlap, total = ((p * hot).sum((0, 2, 3, 4)), (p + hot).sum((0, 2, 3, 4)))
+    dice = 1 - np.mean(2 * overlap[1:] / total[1:])
+    entropy = -np.mean(np.log((p * hot).sum(1)))
+    tensors = torch.from_numpy(logits), torch.from_numpy(truth.astype(np.uint8))
+    for name, value in (("dice", dice), ("ce", entropy), ("dice-ce", dice + entropy), ("auto", dice + entropy)):
+        assert build_loss("segmentation", name)(*tensors).item() == pytest.approx(value, rel=1e-4)
+
+
+def test_classification_and_labels() -> None:
+    logits = torch.tensor([[1.0, -1.0], [0.5, 2.0]])
+    p = logits.softmax(1)
+    value = build_loss("classification", "auto")(logits, torch.tensor([0, 1])).item()
+    assert value == pytest.approx(-(p[0, 0].log() + p[1, 1].log()).item() / 2)
+    q = logits.sigmoid()
+    value = build_loss("multilabel", "auto")(logits, torch.tensor([[1.0, 0.0], [1.0, 1.0]])).item()
+    assert value == pytest.approx(-(q[0, 0].log() + (1 - q[0, 1]).log() + q[1, 0].log() + q[1, 1].log()).item() / 4)
+
+
+def test_loss_of_another_task() -> None:
+    with pytest.raises(UsageError, match="'dice' is not for a classification; valid: auto, ce"):
+        build_loss("classification", "dice")
