@@ -14,9 +14,9 @@ from modelsgenesis.registry import Registry
 PROBE = "modelsgenesis_registry_probe"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def probe(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that counts nothing but can be found by name."""
+    """A module that can be found by name."""
     module = types.ModuleType(PROBE)
     module.thing = "built in"  # type: ignore[attr-defined]
     module.other = "plugged in"  # type: ignore[attr-defined]
@@ -35,7 +35,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, *points: tuple[str, str]) -> list[s
     return asked
 
 
-def test_gives_what_was_registered(probe: None) -> None:
+def test_gives_what_was_registered() -> None:
     registry: Registry[Any] = Registry("proxy", {"b": f"{PROBE}:thing"})
     registry.add("a", 1)
     assert registry.names() == ["a", "b"]
@@ -81,14 +81,14 @@ assert "modelsgenesis.transforms.shuffle" not in sys.modules
     assert done.returncode == 0, done.stderr
 
 
-def test_a_thing_is_made_once(monkeypatch: pytest.MonkeyPatch, probe: None) -> None:
+def test_a_thing_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     registry: Registry[Any] = Registry("proxy", {"a": f"{PROBE}:thing"})
     registry.get("a")
     monkeypatch.delitem(sys.modules, PROBE)
     assert registry.get("a") == "built in"
 
 
-def test_other_packages_add_theirs(monkeypatch: pytest.MonkeyPatch, probe: None) -> None:
+def test_other_packages_add_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = plug_in(monkeypatch, ("theirs", f"{PROBE}:other"))
     registry: Registry[Any] = Registry("init source", {"ours": f"{PROBE}:thing"})
     assert asked == []  # not even looked for before the first question
@@ -97,7 +97,7 @@ def test_other_packages_add_theirs(monkeypatch: pytest.MonkeyPatch, probe: None)
     assert asked == ["modelsgenesis.init_source"]
 
 
-def test_two_packages_of_one_name_are_refused_every_time(monkeypatch: pytest.MonkeyPatch, probe: None) -> None:
+def test_two_packages_of_one_name_are_refused_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
     plug_in(monkeypatch, ("ours", f"{PROBE}:other"))
     registry: Registry[Any] = Registry("proxy", {"ours": f"{PROBE}:thing"})
     for _ in range(2):
@@ -106,7 +106,7 @@ def test_two_packages_of_one_name_are_refused_every_time(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("address", ["not_installed_anywhere:Thing", f"{PROBE}:missing"])
-def test_a_broken_plugin_is_named(monkeypatch: pytest.MonkeyPatch, probe: None, address: str) -> None:
+def test_a_broken_plugin_is_named(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     plug_in(monkeypatch, ("theirs", address))
     registry: Registry[Any] = Registry("proxy", {})
     with pytest.raises(GenesisError, match=f"proxy 'theirs' of {address} cannot be loaded"):

@@ -41,24 +41,37 @@ class Registry(Generic[T]):
         return sorted({*self._addresses, *self._loaded})
 
     def get(self, name: str) -> T:
-        """The thing called `name`; UsageError listing the valid names when there is none."""
+        """The thing called `name`.
+
+        Raises UsageError listing the valid names when there is none, GenesisError when its package cannot be imported.
+        """
         if name not in self.names():
             close = get_close_matches(name, self.names(), 1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise UsageError(f"unknown {self.kind} {name!r}; {hint}valid: {', '.join(self.names())}")
         if name not in self._loaded:
-            module, _, attribute = self._addresses[name].partition(":")
-            self._loaded[name] = getattr(import_module(module), attribute)
+            self._loaded[name] = self._load(name, self._addresses[name])
         return self._loaded[name]
+
+    def _load(self, name: str, address: str) -> T:
+        module, _, attribute = address.partition(":")
+        try:
+            thing: T = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise GenesisError(
+                f"{self.kind} {name!r} of {address} cannot be loaded ({error}); repair or uninstall its package"
+            ) from error
+        return thing
 
     def _read_plugins(self) -> None:
         if self._plugins_read:
             return
-        self._plugins_read = True
+        addresses = dict(self._addresses)
         for point in entry_points(group=f"modelsgenesis.{self.kind.replace(' ', '_')}"):
-            if point.name in self._addresses:
+            if point.name in addresses:
                 raise GenesisError(
-                    f"{self.kind} {point.name!r} of {point.value} clashes with {self._addresses[point.name]}; "
+                    f"{self.kind} {point.name!r} of {point.value} clashes with {addresses[point.name]}; "
                     "uninstall one of the two packages"
                 )
-            self._addresses[point.name] = point.value
+            addresses[point.name] = point.value
+        self._addresses, self._plugins_read = addresses, True
