@@ -163,9 +163,8 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path) -> PredictSu
             progress.advance(note=f"{len(rejected)} rejected")
     write_csv(out / REJECTED, ("path", "reason"), rejected)
     if not entries:
-        raise GenesisError(
-            f"{rejected[0]['path']}: {rejected[0]['reason']}; no scan could be used, see {out / REJECTED}"
-        )
+        first = f"{rejected[0]['path']}: {rejected[0]['reason']}"
+        raise GenesisError(f"{first}; none of {len(cases)} cases could be used, see {out / REJECTED}")
     write_cases(out, predictor.recipe, entries)
     if predictor.recipe.task != "segmentation":
         _write_table(out / TABLE, predictor.recipe, entries)
@@ -184,9 +183,7 @@ def _grouped(sources: Sequence[Source], channels: int) -> dict[str, list[Source]
 
 def _read(sources: Sequence[Source], channels: int) -> list[Volume]:
     if len(sources) != channels:
-        raise GenesisError(
-            f"{len(sources)} images of one case, the network needs {channels}: NAME_0000, NAME_0001, ..."
-        )
+        raise GenesisError(f"{len(sources)} images of one case, not {channels}: NAME_0000, NAME_0001, ...")
     return [
         read_volume(source.path) if source.series is None else read_series(source.path, source.files)
         for source in sources

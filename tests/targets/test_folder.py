@@ -28,9 +28,7 @@ def nnunet(tmp_path: Path) -> Path:
     for name in ("a", "b", "c"):
         write_image(tmp_path / f"imagesTr/{name}_0000.nii.gz")
         write_image(tmp_path / f"labelsTr/{name}.nii.gz")
-    write_json(
-        tmp_path / "dataset.json", {"channel_names": {"0": "CT"}, "labels": VALUES, "file_ending": ".nii.gz"}
-    )
+    write_json(tmp_path / "dataset.json", {"channel_names": {"0": "CT"}, "labels": VALUES, "file_ending": ".nii.gz"})
     return tmp_path
 
 

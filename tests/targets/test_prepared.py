@@ -40,9 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_nifti(image, (1.0, 1.0, 2.0), path / f"imagesTr/{name}_0000.nii.gz")
         write_nifti(labels, (1.0, 1.0, 2.0), path / f"labelsTr/{name}.nii.gz")
     labels_of = {"background": 0, "organ": 1, "lesion": 2, "vessel": 4}
-    write_json(
-        path / "dataset.json", {"channel_names": {"0": "CT"}, "labels": labels_of, "file_ending": ".nii.gz"}
-    )
+    write_json(path / "dataset.json", {"channel_names": {"0": "CT"}, "labels": labels_of, "file_ending": ".nii.gz"})
     return path
 
 

@@ -28,7 +28,7 @@ def test_label_follows_the_image(strength: str) -> None:
         assert new.shape == image.shape
         assert mask.dtype == np.uint8
         assert new.dtype == np.float32
-        assert 0 <= new.min()
+        assert new.min() >= 0
         assert new.max() <= 1
         bright = new > 0.5
         overlap = 2 * (bright & (mask == 1)).sum() / (bright.sum() + mask.sum())

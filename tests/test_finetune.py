@@ -1,0 +1,266 @@
+"""`genesis finetune` at toy size: end to end, repeatable, resumable, honest about what it starts from."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from modelsgenesis.config import to_dict
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.evaluate.collect import evaluate_run
+from modelsgenesis.files import write_csv
+from modelsgenesis.finetune import FinetuneSettings, finetune, summary
+from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models.heads import DenseNetwork
+from modelsgenesis.models.weights import read_weights, save_weights
+from modelsgenesis.phantoms.chest import write_classification, write_segmentation
+from modelsgenesis.predict import predict
+from modelsgenesis.run import Run
+from modelsgenesis.targets.patches import PatchSettings
+from modelsgenesis.targets.prepared import ImageSettings
+from modelsgenesis.targets.split import SplitChoice
+from modelsgenesis.training.initial import BackboneChoice
+from modelsgenesis.training.settings import LoopSettings
+from modelsgenesis.training.supervised import Items
+
+LOOP = LoopSettings(steps=6, batch_size=2, validate_every=2, precision="32-true", accelerator="cpu", workers=0)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmentation of five chests, and a folder where runs share one cache."""
+    path = tmp_path_factory.mktemp("finetune")
+    write_segmentation(path / "data", 5, seed=0, shape=(32, 32, 24), spacing=(10.0, 10.0, 11.0))
+    return path
+
+
+@pytest.fixture(scope="module")
+def config(home: Path) -> FinetuneSettings:
+    return FinetuneSettings(
+        labels={"lung": (1, 4), "liver": (3,)},
+        augmentation="light",
+        cache=str(home / "cache"),
+        patch=PatchSettings((16, 16, 16)),
+        backbone=BackboneChoice(width=2),
+        loop=LOOP,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(home: Path, config: FinetuneSettings) -> Run:
+    """A finished run."""
+    return finetune("folder", home / "data", home / "run", config)
+
+
+def tensors(run: Run) -> dict[str, Any]:
+    return {name: tensor.numpy() for name, tensor in read_weights(run.weights)[0].items()}
+
+
+def assert_equal(first: Run, second: Run) -> None:
+    mine, theirs = tensors(first), tensors(second)
+    assert mine.keys() == theirs.keys()
+    for name, tensor in mine.items():
+        np.testing.assert_array_equal(tensor, theirs[name], err_msg=name)
+
+
+def test_run_folder(run: Run, home: Path) -> None:
+    manifest = run.manifest()
+    assert run.finished
+    assert manifest["init"]["source"] == "scratch"
+    assert manifest["subjects"] == {"training": 3, "validation": 1, "test": 1}
+    assert [entry["step"] for entry in run.metrics()] == [2, 4, 6]
+    assert all(0 <= entry["dice"] <= 1 for entry in run.metrics())
+    assert manifest["best"]["dice"] == max(entry["dice"] for entry in run.metrics())
+    _, provenance = read_weights(run.weights)
+    assert provenance["labels"] == {"1": "lung", "2": "liver"}
+    assert provenance["step"] == manifest["best"]["step"]
+    assert (provenance["task"], provenance["cube"]) == ("segmentation", [16, 16, 16])
+    assert (provenance["intensity"]["low"], provenance["intensity"]["high"]) == (-1000, 1000)
+    assert provenance["backbone"] == to_dict(BackboneSettings(width=2, norm="running"))
+    assert (run.figures / "predictions.png").stat().st_size > 1000
+    assert str(home / "run") in summary(run)
+
+
+def test_sides_are_saved_and_disjoint(run: Run) -> None:
+    sides = json.loads((run.path / "split.json").read_text())
+    everyone = [subject for side in ("training", "validation", "test") for subject in sides[side]]
+    assert sorted(everyone) == [f"chest_{number:04d}" for number in range(5)]
+    cases = json.loads((run.predictions / "cases.json").read_text())["cases"]
+    assert [case["subject"] for case in cases] == sides["test"]
+
+
+def test_predictions_follow_the_contract(run: Run, home: Path) -> None:
+    predictions = json.loads((run.predictions / "cases.json").read_text())
+    assert predictions["task"] == "segmentation"
+    assert predictions["labels"] == {"1": "lung", "2": "liver"}
+    (case,) = predictions["cases"]
+    assert case["truth"] == str(home / f"data/labelsTr/{case['case']}.nii.gz")
+    assert case["truth_map"] == {"1": [1, 4], "2": [3]}
+    source = nibabel.load(home / f"data/imagesTr/{case['case']}_0000.nii.gz")  # type: ignore[attr-defined]
+    maps = [nibabel.load(run.predictions / name) for name in (case["prediction"], *case["probabilities"].values())]  # type: ignore[attr-defined]
+    labels, *levels = [np.asarray(one.dataobj) for one in maps]
+    for one in maps:
+        np.testing.assert_allclose(one.affine, source.affine, atol=1e-5)
+        assert one.get_data_dtype() == np.uint8
+    assert set(np.unique(labels)) <= {0, 1, 2}
+    background = 200.0 - sum(level.astype(float) for level in levels)
+    sure = np.abs(levels[0].astype(float) - levels[1]) > 3
+    winner = np.argmax([background, *levels], 0)
+    clear = sure & (np.sort([background, *levels], 0)[-1] - np.sort([background, *levels], 0)[-2] > 3)
+    np.testing.assert_array_equal(labels[clear], winner[clear])
+    assert set(evaluate_run(run.path).summary["metrics"]) == {"overall", "lung", "liver"}
+
+
+def test_predict_gives_what_the_run_gave(run: Run, home: Path, tmp_path: Path) -> None:
+    (case,) = json.loads((run.predictions / "cases.json").read_text())["cases"]
+    predict(run.path, [home / f"data/imagesTr/{case['case']}_0000.nii.gz"], tmp_path)
+    for name in (case["prediction"], *case["probabilities"].values()):
+        mine, theirs = tmp_path / name.replace(case["case"], f"{case['case']}_0000"), run.predictions / name
+        np.testing.assert_array_equal(nibabel.load(mine).dataobj, nibabel.load(theirs).dataobj)  # type: ignore[attr-defined]
+
+
+def test_finished_runs_are_left_alone(run: Run, home: Path, config: FinetuneSettings) -> None:
+    before = (run.path / "manifest.json").read_text()
+    finetune("folder", home / "data", home / "run", config)
+    assert (run.path / "manifest.json").read_text() == before
+    with pytest.raises(UsageError, match=r"holds another run \(seed: 0 there, 1 here\)"):
+        finetune("folder", home / "data", home / "run", replace(config, seed=1))
+    with pytest.raises(UsageError, match="the data changed"):
+        finetune("folder", home / "data", home / "run", replace(config, labels={"lung": (1,), "liver": (3,)}))
+
+
+def test_resumed_equals_uninterrupted(
+    run: Run, home: Path, config: FinetuneSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Items.__getitem__
+
+    def killed(self: Items, item: int) -> Any:
+        if item >= 9:  # in the fifth step, after the checkpoint of the fourth
+            raise KeyboardInterrupt
+        return real(self, item)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Items, "__getitem__", killed)
+        finetune("folder", home / "data", home / "resumed", config)
+    with pytest.raises(UsageError, match="holds an interrupted run; add --resume"):
+        finetune("folder", home / "data", home / "resumed", config)
+    resumed = finetune("folder", home / "data", home / "resumed", config, resume=True)
+    assert_equal(run, resumed)
+    keys = ("step", "loss", "dice")
+    assert [[e[k] for k in keys] for e in resumed.metrics()] == [[e[k] for k in keys] for e in run.metrics()]
+
+
+def test_fraction_uses_fewer_subjects_of_the_same_split(run: Run, home: Path, config: FinetuneSettings) -> None:
+    few = finetune("folder", home / "data", home / "few", replace(config, label_fraction=0.4, loop=short()))
+    whole, part = (json.loads((one.path / "split.json").read_text()) for one in (run, few))
+    assert len(part["training"]) == 1
+    assert sorted([*part["training"], *part["unused"]]) == whole["training"]
+    assert (part["validation"], part["test"]) == (whole["validation"], whole["test"])
+
+
+def short(**changes: Any) -> LoopSettings:
+    return replace(LOOP, **{"steps": 1, "validate_every": 1, **changes})
+
+
+def pretrained(path: Path, window: tuple[float, float] = (-1000.0, 1000.0)) -> dict[str, torch.Tensor]:
+    """The weights of a run, as `genesis pretrain` leaves them."""
+    choice = BackboneSettings(width=2)
+    torch.manual_seed(5)
+    network = DenseNetwork(build_backbone(choice), 1)
+    intensity = {"low": window[0], "high": window[1], "levels": 2000}
+    about = {"command": "pretrain", "backbone": to_dict(choice), "modality": "ct", "intensity": intensity}
+    save_weights(Run(path).weights, network, about)
+    return read_weights(Run(path).weights)[0]
+
+
+def test_starts_from_a_run(
+    home: Path, config: FinetuneSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = pretrained(tmp_path / "genesis", (-500.0, 500.0))
+    open_choice = replace(config, init=f"run:{tmp_path / 'genesis'}", backbone=BackboneChoice(), loop=short())
+    frozen = replace(open_choice, optim=replace(open_choice.optim, lr=0.0))
+    found = finetune("folder", home / "data", tmp_path / "run", frozen)
+    report = found.manifest()["init"]
+    assert report["missing"] == ["out_tr.final_conv.weight", "out_tr.final_conv.bias"]
+    assert set(report["loaded"]) == set(source) - set(report["missing"])
+    assert "tensors loaded" in capsys.readouterr().err
+    assert "window -500 to 500" in found.manifest()["warnings"][0]
+    mine = read_weights(found.weights)[0]
+    for name in report["loaded"]:
+        if "running" not in name:
+            torch.testing.assert_close(mine[name], source[name], rtol=0, atol=0)
+    with pytest.raises(UsageError, match=r"backbone.width is 4, but run:.* was trained with 2"):
+        finetune("folder", home / "data", tmp_path / "other", replace(open_choice, backbone=BackboneChoice(width=4)))
+
+
+def test_stops_early(home: Path, config: FinetuneSettings) -> None:
+    patient = replace(config, loop=replace(LOOP, steps=50, validate_every=1, patience=2))
+    still = replace(patient, optim=replace(patient.optim, lr=0.0), backbone=BackboneChoice(width=2, norm="group"))
+    stopped = finetune("folder", home / "data", home / "still", still)
+    assert [entry["step"] for entry in stopped.metrics()] == [1, 2, 3]
+    assert stopped.manifest()["best"]["step"] == 1
+
+
+def test_validation_on_patches_and_resampled(home: Path, config: FinetuneSettings, tmp_path: Path) -> None:
+    coarse = replace(
+        config,
+        images=ImageSettings(spacing=(14.0, 14.0, 14.0)),
+        check=replace(config.check, on="patches", patches=4),
+        split=SplitChoice(fold=1, folds=5),
+        loop=short(),
+    )
+    found = finetune("folder", home / "data", tmp_path / "run", coarse)
+    assert "dice" in found.metrics()[0]
+    (case,) = json.loads((found.predictions / "cases.json").read_text())["cases"]
+    assert nibabel.load(found.predictions / case["prediction"]).shape == (32, 32, 24)  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def cubes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cubes")
+    write_classification(path, 10, seed=0, shape=(16, 16, 16))
+    return path
+
+
+def test_classification(cubes: Path, config: FinetuneSettings, tmp_path: Path) -> None:
+    settings = replace(config, labels={}, cache=str(cubes / "cache"), loop=short(steps=2))
+    found = finetune("folder", cubes, tmp_path / "run", settings)
+    assert found.manifest()["monitor"] == "auc"
+    assert found.manifest()["init"]["source"] == "scratch"
+    predictions = json.loads((found.predictions / "cases.json").read_text())
+    assert predictions["task"] == "classification"
+    assert predictions["labels"] == {"0": "0", "1": "1"}
+    assert sorted(case["truth"] for case in predictions["cases"]) == [0, 1]
+    assert all(sum(case["probabilities"]) == pytest.approx(1) for case in predictions["cases"])
+    assert "auc" in evaluate_run(found.path).summary["metrics"]["overall"]
+    assert "classification: 6 training, 2 validation, 2 test subjects" in summary(found)
+
+
+def test_several_labels_a_case(cubes: Path, config: FinetuneSettings, tmp_path: Path) -> None:
+    rows: Iterator[tuple[int, str]] = enumerate(["left", "right", "left|right", "", "left"] * 2)
+    table = [{"path": f"cubes/cube_{n:04d}.nii.gz", "subject": f"s{n // 2}", "label": label} for n, label in rows]
+    write_csv(cubes / "labels.csv", ("path", "subject", "label"), table)
+    settings = replace(config, labels={}, cache=str(cubes / "cache"), loop=short())
+    found = finetune("folder", cubes / "labels.csv", tmp_path / "run", settings)
+    predictions = json.loads((found.predictions / "cases.json").read_text())
+    assert predictions["task"] == "multilabel"
+    assert all(len(case["truth"]) == len(case["probabilities"]) == 2 for case in predictions["cases"])
+    evaluate_run(found.path)
+
+
+def test_two_dimensional_images_are_refused(tmp_path: Path, config: FinetuneSettings) -> None:
+    import SimpleITK as sitk  # noqa: N813
+
+    for name in "abc":
+        pixels = np.random.default_rng(ord(name)).integers(0, 255, (8, 9), np.uint8)
+        sitk.WriteImage(sitk.GetImageFromArray(pixels), str(tmp_path / f"{name}.png"))
+    (tmp_path / "cases.csv").write_text("path,subject,label\na.png,a,0\nb.png,b,1\nc.png,c,0\n")
+    settings = replace(config, labels={}, cache=str(tmp_path / "cache"), images=ImageSettings(modality="image"))
+    with pytest.raises(GenesisError, match=r"a.png: a 2D image"):
+        finetune("folder", tmp_path, tmp_path / "run", settings)
