@@ -66,7 +66,8 @@ class Schedule:
             return
         self._waited += 1
         if self._waited > self._choice.plateau_patience:
-            self._factor = max(self._factor * self._choice.plateau_factor, self._choice.floor / self._choice.lr)
+            lowest = min(self._factor, self._choice.floor / self._choice.lr)
+            self._factor = max(self._factor * self._choice.plateau_factor, lowest)
             self._waited = 0
 
     def state_dict(self) -> dict[str, Any]:
