@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from modelsgenesis.types import JSON
 
 Arguments = Sequence[str]
+SCANS = "Files, folders (searched with all below them) and globs."
 
 
 def main(arguments: Arguments | None = None) -> None:
@@ -90,10 +91,21 @@ def _flat(cls: type[Any]) -> Any:
     return Annotated[cls, tyro.conf.arg(name="")]
 
 
-def _positional(kind: Any) -> Any:
+def _positional(kind: Any, about: str) -> Any:
     import tyro
 
-    return Annotated[kind, tyro.conf.Positional]
+    return Annotated[kind, tyro.conf.Positional, tyro.conf.arg(help=about)]
+
+
+def _flag(kind: Any, about: str) -> Any:
+    import tyro
+
+    return Annotated[kind, tyro.conf.arg(help=about)]
+
+
+def _refuse_none(command: str, what: str, given: Sequence[Any]) -> None:
+    if not given:
+        raise UsageError(f"{command}: name at least one {what} (genesis {command} --help)")
 
 
 def demo(given: Arguments) -> None:
@@ -106,7 +118,10 @@ def demo(given: Arguments) -> None:
 
     shape = dataclasses.make_dataclass(
         "Demo",
-        [("out", Path, dataclasses.field(default=Path("demo"))), ("settings", _flat(DemoSettings), DemoSettings())],
+        [
+            ("out", _flag(Path, "Folder for everything it makes."), dataclasses.field(default=Path("demo"))),
+            ("settings", _flat(DemoSettings), DemoSettings()),
+        ],
     )
     choice = _parse("demo", shape, given, demo.__doc__)
     print(run(choice.out, choice.settings))
@@ -123,13 +138,14 @@ def prepare(given: Arguments) -> None:
     shape = dataclasses.make_dataclass(
         "Prepare",
         [
-            ("scans", _positional(tuple[str, ...])),
-            ("out", Path),
-            ("workers", int | None, dataclasses.field(default=None)),
+            ("scans", _positional(tuple[str, ...], SCANS)),
+            ("out", _flag(Path, "Folder of the store; an existing one is added to.")),
+            ("workers", _flag(int | None, "Processes; None: one a core."), dataclasses.field(default=None)),
             ("settings", _flat(PrepareSettings), PrepareSettings()),
         ],
     )
     choice = _parse("prepare", shape, given, prepare.__doc__)
+    _refuse_none("prepare", "scan", choice.scans)
     summary = run(choice.scans, choice.out, choice.settings, choice.workers)
     rejected = sum(summary.rejected.values())
     print(
@@ -153,7 +169,9 @@ def pretrain(given: Arguments) -> None:
     from modelsgenesis.pretrain import pretrain as run
 
     base = _configured(given, preset, PretrainSettings)
-    shape = _training_command("Pretrain", [("store", _positional(Path))], PretrainSettings, base)
+    shape = _training_command(
+        "Pretrain", [("store", _positional(Path, "A folder that genesis prepare made."))], PretrainSettings, base
+    )
     choice = _parse("pretrain", shape, given, pretrain.__doc__)
     print(summary(run(choice.store, choice.out, choice.settings, choice.resume)))
 
@@ -169,7 +187,10 @@ def finetune(given: Arguments) -> None:
     from modelsgenesis.finetune import finetune as run
 
     base = _configured(given, lambda _: FinetuneSettings(), FinetuneSettings)
-    fields = [("target", _positional(str)), ("data", Path)]
+    fields = [
+        ("target", _positional(str, "folder: your own data, see docs/data.md.")),
+        ("data", _flag(Path, "Folder (nnU-Net v2, MSD, or with cases.csv) or CSV file.")),
+    ]
     choice = _parse("finetune", _training_command("Finetune", fields, FinetuneSettings, base), given, finetune.__doc__)
     print(summary(run(choice.target, choice.data, choice.out, choice.settings, choice.resume)))
 
@@ -181,8 +202,13 @@ def predict(given: Arguments) -> None:
     """
     from modelsgenesis.predict import predict as run
 
-    fields = [("run", _positional(Path)), ("scans", _positional(tuple[str, ...])), ("out", Path)]
+    fields = [
+        ("run", _positional(Path, "Run folder of genesis finetune.")),
+        ("scans", _positional(tuple[str, ...], SCANS)),
+        ("out", _flag(Path, "Folder for the predictions.")),
+    ]
     choice = _parse("predict", dataclasses.make_dataclass("Predict", fields), given, predict.__doc__)
+    _refuse_none("predict", "scan", choice.scans)
     print(run(choice.run, choice.scans, choice.out))
 
 
@@ -193,10 +219,9 @@ def evaluate(given: Arguments) -> None:
     """
     from modelsgenesis.evaluate.collect import evaluate_run, table
 
-    shape = dataclasses.make_dataclass("Evaluate", [("runs", _positional(tuple[Path, ...]))])
+    shape = dataclasses.make_dataclass("Evaluate", [("runs", _positional(tuple[Path, ...], "Run folders."))])
     choice = _parse("evaluate", shape, given, evaluate.__doc__)
-    if not choice.runs:
-        raise UsageError("evaluate: name at least one run folder")
+    _refuse_none("evaluate", "run folder", choice.runs)
     print(table([evaluate_run(path) for path in choice.runs]))
 
 
@@ -206,9 +231,9 @@ def info(given: Arguments) -> None:
     Example: genesis info store --json
     """
     fields: list[Any] = [
-        ("path", _positional(Path | None), dataclasses.field(default=None)),
-        ("json", bool, dataclasses.field(default=False)),
-        ("verify", bool, dataclasses.field(default=False)),
+        ("path", _positional(Path | None, "Store or run folder."), dataclasses.field(default=None)),
+        ("json", _flag(bool, "For machines."), dataclasses.field(default=False)),
+        ("verify", _flag(bool, "Read every scan of a store to its checksums."), dataclasses.field(default=False)),
     ]
     choice = _parse("info", dataclasses.make_dataclass("Info", fields), given, info.__doc__)
     facts = _facts(choice.path, choice.verify)
@@ -247,10 +272,10 @@ def _training_command(name: str, fields: list[Any], cls: type[Any], base: Any) -
         name,
         [
             *fields,
-            ("out", Path),
-            ("config", Path | None, dataclasses.field(default=None)),
-            *([("preset", str, dataclasses.field(default="default"))] if name == "Pretrain" else []),
-            ("resume", bool, dataclasses.field(default=False)),
+            ("out", _flag(Path, "The run folder.")),
+            ("config", _flag(Path | None, "Settings as YAML; see configs/."), dataclasses.field(default=None)),
+            *([("preset", _flag(str, "default or released."), "default")] if name == "Pretrain" else []),
+            ("resume", _flag(bool, "Continue an interrupted run."), dataclasses.field(default=False)),
             ("settings", _flat(cls), base),
         ],
     )
