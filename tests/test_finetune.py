@@ -1,6 +1,7 @@
 """`genesis finetune` at toy size: end to end, repeatable, resumable, honest about what it starts from."""
 
 import json
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +23,11 @@ from modelsgenesis.models.weights import read_weights, save_weights
 from modelsgenesis.phantoms.chest import write_classification, write_segmentation
 from modelsgenesis.predict import predict
 from modelsgenesis.run import Run
+from modelsgenesis.targets.folder import read_folder
 from modelsgenesis.targets.patches import PatchSettings
-from modelsgenesis.targets.prepared import ImageSettings
-from modelsgenesis.targets.split import SplitChoice
+from modelsgenesis.targets.prepared import ImageSettings, prepare_target
+from modelsgenesis.training.augmentation import Augmentation
+from modelsgenesis.training.inference import read_recipe
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.settings import LoopSettings
 from modelsgenesis.training.supervised import Items
@@ -145,9 +148,10 @@ def test_resumed_equals_uninterrupted(
             raise KeyboardInterrupt
         return real(self, item)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(Items, "__getitem__", killed)
+    monkeypatch.setattr(Items, "__getitem__", killed)
+    with pytest.raises(KeyboardInterrupt):
         finetune("folder", home / "data", home / "resumed", config)
+    monkeypatch.setattr(Items, "__getitem__", real)
     with pytest.raises(UsageError, match="holds an interrupted run; add --resume"):
         finetune("folder", home / "data", home / "resumed", config)
     resumed = finetune("folder", home / "data", home / "resumed", config, resume=True)
@@ -162,6 +166,18 @@ def test_fraction_uses_fewer_subjects_of_the_same_split(run: Run, home: Path, co
     assert len(part["training"]) == 1
     assert sorted([*part["training"], *part["unused"]]) == whole["training"]
     assert (part["validation"], part["test"]) == (whole["validation"], whole["test"])
+
+
+def test_items_do_not_depend_on_the_process(home: Path, config: FinetuneSettings, run: Run) -> None:
+    data = prepare_target(read_folder(home / "data", config.labels), config.images, Path(config.cache))
+    recipe = read_recipe(read_weights(run.weights)[1], run.weights)
+    items = Items(data, data.cases, recipe, Augmentation("strong"), 0)
+    first = [items[number] for number in (2, 7)]
+    travelled = pickle.loads(pickle.dumps(items))
+    for mine, theirs in zip(first, [travelled[number] for number in (2, 7)], strict=True):
+        np.testing.assert_array_equal(mine[0], theirs[0])
+        np.testing.assert_array_equal(mine[1], theirs[1])
+    assert not np.array_equal(first[0][0], first[1][0])
 
 
 def short(**changes: Any) -> LoopSettings:
@@ -212,7 +228,7 @@ def test_validation_on_patches_and_resampled(home: Path, config: FinetuneSetting
         config,
         images=ImageSettings(spacing=(14.0, 14.0, 14.0)),
         check=replace(config.check, on="patches", patches=4),
-        split=SplitChoice(fold=1, folds=5),
+        fold=1,
         loop=short(),
     )
     found = finetune("folder", home / "data", tmp_path / "run", coarse)

@@ -49,6 +49,8 @@ class FinetuneSettings:
     """Decides the start of new tensors, the patches, and which subjects `label_fraction` keeps."""
     label_fraction: float = 1.0
     """Share of the training subjects used, at least one; for one seed, smaller shares are subsets of larger ones."""
+    fold: int = -1
+    """Cross-validation: the part, 0 to split.folds - 1, that is for testing; -1: none, the split's shares decide."""
     labels: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Structures to learn: name -> the label values that make it up; empty: those the data set describes."""
     loss: str = "auto"
@@ -130,7 +132,7 @@ def _scope(config: FinetuneSettings, target: Target) -> str:
 
 def _sides(target: Target, config: FinetuneSettings) -> tuple[Split, list[str]]:
     """The split with the training subjects that may be used, and those that may not."""
-    whole = split(target, config.split)
+    whole = split(target, config.split, config.fold)
     kept = fraction_of(whole.training, strata_of(target), config.label_fraction, config.seed)
     return replace(whole, training=kept), sorted(set(whole.training) - set(kept))
 
@@ -230,6 +232,6 @@ def summary(run: Run) -> str:
             f"{manifest['task']}: {', '.join(f'{count} {side}' for side, count in subjects.items())} subjects",
             f"validation {monitor} {best[monitor]:.3f} at step {best['step']}" + (f" ({others})" if others else ""),
             f"weights: {run.weights}",
-            f"predictions of the test cases: {run.predictions} (genesis evaluate {run.path})",
+            *([f"predictions of the test cases: {run.predictions}"] if subjects["test"] else []),
         ]
     )

@@ -44,7 +44,9 @@ def read_folder(data: Path, selection: Selection) -> Target:
         return read_table(data if data.suffix.lower() == ".csv" else data / TABLE)
     path = data / DESCRIPTION
     if not path.is_file():
-        raise GenesisError(f"{data}: holds neither {DESCRIPTION} (MSD, nnU-Net v2) nor {TABLE}; see docs/data.md")
+        raise GenesisError(
+            f"{data}: holds neither {DESCRIPTION} (Decathlon, nnU-Net v2) nor {TABLE} (columns path, subject, label)"
+        )
     description = read_json(path)
     if not isinstance(description, dict):
         raise GenesisError(f"{path}: must be a JSON object")

@@ -5,13 +5,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.config import digest, settings, to_dict
-from modelsgenesis.data.convert import Modality, PrepareSettings
+from modelsgenesis.data.convert import PrepareSettings
 from modelsgenesis.data.cubes import generator
 from modelsgenesis.data.manifest import Scan, read_manifest
 from modelsgenesis.data.prepare import REJECTED, prepare
@@ -32,7 +32,7 @@ MOST_PLACES = 10_000
 class ImageSettings:
     """How scans become the network's input; the same for training and for prediction."""
 
-    modality: Modality = "ct"
+    modality: Literal["ct", "mr", "image"] = "ct"
     """ct, mr or image, as for genesis prepare."""
     window: tuple[float, float] | None = None
     """Physical values that become 0 and 1; None for the modality's usual ones."""
@@ -178,6 +178,7 @@ def prepare_target(target: Target, images: ImageSettings, cache: Path) -> Prepar
     ]
     for case in cases:
         _check(case)
+    _refuse_copies(cases)
     stores = open_store(folder / "images"), open_store(folder / "labels") if maps else None
     prepared = PreparedTarget(target, *stores, cases, folder)
     if maps:
@@ -233,6 +234,18 @@ def _check(case: PreparedCase) -> None:
             raise GenesisError(
                 f"{scan.source}: shape {scan.shape}, but {case.images[0].source} has {case.shape}; "
                 "resample it onto that grid"
+            )
+
+
+def _refuse_copies(cases: Sequence[PreparedCase]) -> None:
+    """The same image under two subjects would be learnt on one side of the split and tested on the other."""
+    owners: dict[str, PreparedCase] = {}
+    for case in cases:
+        first = owners.setdefault(case.images[0].digest, case)
+        if first.case.subject != case.case.subject:
+            raise GenesisError(
+                f"{case.images[0].source}: the same image as {first.images[0].source}, but of another subject; "
+                "remove one, or give both one subject"
             )
 
 

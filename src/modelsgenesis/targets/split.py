@@ -20,9 +20,7 @@ class SplitChoice:
     test: float = 0.2
     """Share of the subjects used for testing; 0: none."""
     folds: int = 5
-    """Cross-validation: number of parts."""
-    fold: int = -1
-    """Cross-validation: the part, 0 to folds - 1, that is for testing; -1: use the shares."""
+    """Cross-validation: number of parts, of which the run's `fold` is for testing in place of the share `test`."""
     seed: int = 0
     """Decides the division; apart from the seed of a run, so that all runs of a comparison share it."""
     validation_subjects: tuple[str, ...] = ()
@@ -40,17 +38,17 @@ class Split:
     test: tuple[str, ...]
 
 
-def split(target: Target, choice: SplitChoice) -> Split:
-    """Divide the subjects of `target`; a function of its cases and `choice` alone.
+def split(target: Target, choice: SplitChoice, fold: int = -1) -> Split:
+    """Divide the subjects of `target`; a function of its cases, `choice` and `fold` (-1: no cross-validation) alone.
 
     Classes are spread evenly over the sides (a subject counts by its first case). Raises UsageError for names that are
     not there or on two sides, and when training or validation would be empty.
     """
     strata = strata_of(target)
-    sides = _named(target, choice)
+    sides = _named(target, choice, fold)
     free = spread([subject for subject in strata if subject not in sides], strata, choice.seed)
     if "test" not in sides.values():
-        for subject in _test_part(free, len(strata), choice):
+        for subject in _test_part(free, len(strata), choice, fold):
             sides[subject] = "test"
         free = [subject for subject in free if subject not in sides]
     if "validation" not in sides.values():
@@ -66,7 +64,7 @@ def split(target: Target, choice: SplitChoice) -> Split:
     return Split(**members)
 
 
-def _named(target: Target, choice: SplitChoice) -> dict[str, str]:
+def _named(target: Target, choice: SplitChoice, fold: int) -> dict[str, str]:
     """Sides that the settings or the data give; subjects that a full table names "training" are not drawn either."""
     named = {"validation": choice.validation_subjects, "test": choice.test_subjects}
     subjects = {case.subject for case in target.cases}
@@ -78,18 +76,20 @@ def _named(target: Target, choice: SplitChoice) -> dict[str, str]:
     if both:
         raise UsageError(f"split: {', '.join(both)} named for validation and for test; choose one side")
     by_name = {subject: side for side, names in named.items() for subject in names}
-    of_data = {} if choice.fold >= 0 else target.sides
+    if fold >= 0 and choice.test_subjects:
+        raise UsageError("split.test_subjects and a fold both say who is for testing; leave one out")
+    of_data = {s: side for s, side in target.sides.items() if fold < 0 and not named.get(side)}
     whole = {"training", "validation"} <= set(of_data.values())
     return {**{s: side for s, side in of_data.items() if whole or side != "training"}, **by_name}
 
 
-def _test_part(order: Sequence[str], subjects: int, choice: SplitChoice) -> Sequence[str]:
-    if choice.fold < 0:
+def _test_part(order: Sequence[str], subjects: int, choice: SplitChoice, fold: int) -> Sequence[str]:
+    if fold < 0:
         count = round(choice.test * subjects)
         return order[: max(1, count) if choice.test > 0 else 0]
-    if choice.fold >= choice.folds or len(order) < choice.folds:
-        raise UsageError(f"split.fold {choice.fold} of {choice.folds} folds of {len(order)} subjects does not exist")
-    return order[choice.fold :: choice.folds]
+    if fold >= choice.folds or len(order) < choice.folds:
+        raise UsageError(f"fold {fold} of {choice.folds} folds of {len(order)} subjects does not exist")
+    return order[fold :: choice.folds]
 
 
 def fraction_of(training: Sequence[str], strata: Mapping[str, str], fraction: float, seed: int) -> tuple[str, ...]:

@@ -63,7 +63,8 @@ class SegmentationCheck:
         """`dice`, the mean over structures, and `dice NAME` of each; those nobody has or predicts are left out."""
         found = self._on_scans(network) if self.on == "scans" else self._on_patches(network)
         by_name = {self._recipe.labels[str(k)]: value for k, value in found.items() if not math.isnan(value)}
-        return {"dice": float(np.mean(list(by_name.values())))} | {f"dice {name}": by_name[name] for name in by_name}
+        mean = float(np.mean(list(by_name.values()))) if by_name else 0.0  # of patches that hold nothing
+        return {"dice": mean} | {f"dice {name}": by_name[name] for name in by_name}
 
     def _on_scans(self, network: nn.Module) -> dict[int, float]:
         """Mean over the scans in which it is defined."""

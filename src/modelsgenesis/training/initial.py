@@ -23,7 +23,9 @@ class BackboneChoice:
 
     `batch` normalises by the statistics of the batch at hand also at inference, as published: then a window's result
     depends on the windows beside it. `running` keeps the statistics of the training for inference, and goes on with
-    those of weights pre-trained with `batch`, which hold the same tensors.
+    those of weights pre-trained with `batch`, which hold the same tensors. Of one network trained on chest phantoms,
+    windows by `batch`, four together, gave a lung Dice of 0.90 and by `running` 0.99: a window of a scan is no fair
+    sample of the patches seen in training.
     """
 
 
