@@ -96,10 +96,12 @@ def test_labels_mean_what_the_task_says(target: Target) -> None:
         assert {0, *values} <= target.known
 
 
-@pytest.mark.parametrize("choice", [SplitChoice(), SplitChoice(seed=1), SplitChoice(folds=3, fold=2)])
-def test_splits_part_no_subject(target: Target, choice: SplitChoice) -> None:
-    sides = split(target, choice)
-    assert sides == split(target, choice)
+@pytest.mark.parametrize(
+    ("choice", "fold"), [(SplitChoice(), -1), (SplitChoice(seed=1), -1), (SplitChoice(folds=3), 2)]
+)
+def test_splits_part_no_subject(target: Target, choice: SplitChoice, fold: int) -> None:
+    sides = split(target, choice, fold)
+    assert sides == split(target, choice, fold)
     members = [subject for side in SIDES for subject in getattr(sides, side)]
     assert sorted(members) == sorted({case.subject for case in target.cases})
     assert all(getattr(sides, side) for side in SIDES)
