@@ -1,0 +1,67 @@
+"""The documents tell the truth: their Python runs, their commands parse."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from modelsgenesis import cli
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    """The fenced blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands(document: Path) -> list[str]:
+    """The lines of its shell blocks that call `genesis`, continued lines joined."""
+    text = "\n".join(blocks(document, "sh") + blocks(document, "bash")).replace("\\\n", " ")
+    return [line.strip() for line in text.splitlines() if line.strip().startswith("genesis ")]
+
+
+def test_blocks_are_found() -> None:
+    assert len(blocks(ROOT / "docs" / "data.md", "python")) == 3
+    assert len(commands(ROOT / "docs" / "data.md")) == 6
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_python_blocks_run_in_order(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for number, block in enumerate(blocks(document, "python"), start=1):
+        exec(compile(block, f"{document.name}, python block {number}", "exec"), names)
+
+
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, id=f"{path.name}: {line[:40]}") for path in DOCUMENTS for line in commands(path)]
+)
+def test_commands_parse(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as the command's own work, which needs data."""
+    _, *arguments = shlex.split(line, comments=True)
+    if "--help" in arguments or not arguments[0].isalpha():
+        return
+
+    class ParsedError(Exception):
+        pass
+
+    parse = cli._parse
+
+    def parse_and_stop(*given: object) -> object:
+        parse(*given)  # type: ignore[arg-type]
+        raise ParsedError
+
+    monkeypatch.setattr(cli, "_parse", parse_and_stop)
+    monkeypatch.chdir(ROOT)  # recipes are named from here
+    with pytest.raises(ParsedError):
+        cli.COMMANDS[arguments[0]](arguments[1:])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
+        if "://" not in link and not link.startswith("mailto:"):
+            assert (document.parent / link).exists(), link
