@@ -1,6 +1,7 @@
 """What every registered backbone must keep (docs/architecture.md, Backbone)."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,33 @@ def test_evaluation_is_deterministic_and_changes_nothing(choice: BackboneSetting
     with torch.inference_mode():
         assert torch.equal(network(x), network(x))
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_encoder_alone_can_be_taken(choice: BackboneSettings, tmp_path: Any) -> None:
+    """All that a classification needs, and nothing of the decoder."""
+    torch.manual_seed(1)
+    one: Any = DenseNetwork(build_backbone(choice), 1).eval()
+    other: Any = ClassificationNetwork(build_backbone(choice), 2).eval()
+    save_weights(tmp_path / "weights.safetensors", one, {})
+    report = initialise(other, f"file:{tmp_path / 'weights.safetensors'}", scope="encoder")
+    assert report.loaded
+    assert not report.adapted
+    x = cubes(choice, 16, 16, 16)
+    for taken, wanted in zip(other.backbone.encode(x), one.backbone.encode(x), strict=True):
+        torch.testing.assert_close(taken, wanted)
+    decoder = [name for name in report.missing if not name.startswith("dense_")]
+    assert any(not torch.equal(named_tensors(other)[name], named_tensors(one)[name]) for name in decoder)
+
+
+def test_weights_of_one_channel_fit_several(choice: BackboneSettings, tmp_path: Any) -> None:
+    one: Any = DenseNetwork(build_backbone(replace(choice, input_channels=1)), 1).eval()
+    several: Any = DenseNetwork(build_backbone(replace(choice, input_channels=4)), 1).eval()
+    save_weights(tmp_path / "weights.safetensors", one, {})
+    report = initialise(several, f"file:{tmp_path / 'weights.safetensors'}", head=True)
+    assert list(report.adapted) == [several.backbone.first_convolution]
+    x = torch.rand(2, 1, 16, 16, 16)
+    with torch.inference_mode():
+        torch.testing.assert_close(several(x.expand(-1, 4, -1, -1, -1)), one(x), rtol=1e-3, atol=1e-3)
 
 
 def test_weights_survive_the_disk(choice: BackboneSettings, tmp_path: Any) -> None:

@@ -80,7 +80,12 @@ class UNet3D(nn.Module):
         channels: channels of the encoder pyramid.
         strides: voxels of the input per voxel of each pyramid level.
         decoder_channels: channels of what `decode` returns.
+        encoder_prefixes: beginnings of the names of the encoder's tensors.
+        first_convolution: name of the weight that sees the input channels, (outputs, input channels, ...).
     """
+
+    encoder_prefixes = ("down_tr64.", "down_tr128.", "down_tr256.", "down_tr512.")
+    first_convolution = "down_tr64.ops.0.conv1.weight"
 
     def __init__(self, input_channels: int = 1, width: int = 32, norm: NormMode = "batch") -> None:
         super().__init__()
@@ -113,7 +118,3 @@ class UNet3D(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """The feature pyramid: `encode`."""
         return self.encode(x)
-
-
-ENCODER_PREFIXES = ("down_tr64.", "down_tr128.", "down_tr256.", "down_tr512.")
-"""What of the state dict is the encoder."""

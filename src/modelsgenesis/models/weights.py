@@ -18,12 +18,10 @@ from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
-from modelsgenesis.models.unet3d import ENCODER_PREFIXES
 from modelsgenesis.registry import Registry
 from modelsgenesis.types import JSON
 
 HEAD_PREFIXES = ("out_tr.", "dense_1.", "dense_2.")
-FIRST_CONVOLUTION = "down_tr64.ops.0.conv1.weight"
 COUNTER = "num_batches_tracked"
 
 
@@ -155,10 +153,12 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
 
 def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope: str, head: bool) -> LoadReport:
     report, own = LoadReport(source), named_tensors(network)
+    backbone: Any = network.backbone
+    prefixes = (*backbone.encoder_prefixes, *HEAD_PREFIXES) if scope == "encoder" else ("",)
     chosen: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        reason = _unwanted(name, own, scope, head)
-        fitted = None if reason else _fit(name, tensor, own[name])
+        reason = _unwanted(name, own, prefixes, head)
+        fitted = None if reason else _fit(tensor, own[name], name == backbone.first_convolution)
         if fitted is None:
             report.skipped[name] = reason or f"shape {tuple(tensor.shape)} does not fit {tuple(own[name].shape)}"
         else:
@@ -176,20 +176,20 @@ def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope:
     return report
 
 
-def _unwanted(name: str, own: Mapping[str, Tensor], scope: str, head: bool) -> str:
+def _unwanted(name: str, own: Mapping[str, Tensor], prefixes: tuple[str, ...], head: bool) -> str:
     if name.startswith(HEAD_PREFIXES) and not head:
         return "head of another task"
-    if scope == "encoder" and not name.startswith((*ENCODER_PREFIXES, *HEAD_PREFIXES)):
+    if not name.startswith(prefixes):
         return "scope is encoder"
     return "" if name in own else "the network has no such tensor"
 
 
-def _fit(name: str, tensor: Tensor, own: Tensor) -> tuple[Tensor, str] | None:
+def _fit(tensor: Tensor, own: Tensor, sees_input: bool) -> tuple[Tensor, str] | None:
     """The tensor as the network needs it and how it was changed, None when it cannot fit."""
     if tensor.shape == own.shape:
         return tensor, ""
     others_equal = tensor.shape[0] == own.shape[0] and tensor.shape[2:] == own.shape[2:]
-    if name != FIRST_CONVOLUTION or not others_equal:
+    if not sees_input or not others_equal:
         return None
     channels = own.shape[1]  # the same response to the same image in every channel
     mean = tensor.sum(1, keepdim=True) / channels
