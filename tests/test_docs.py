@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from modelsgenesis import cli
+from modelsgenesis.transforms import TRANSFORMS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -31,6 +32,7 @@ def test_blocks_are_found() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
 def test_python_blocks_run_in_order(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(TRANSFORMS, "_loaded", dict(TRANSFORMS._loaded))  # what a document registers is gone afterwards
     names: dict[str, object] = {}
     for number, block in enumerate(blocks(document, "python"), start=1):
         exec(compile(block, f"{document.name}, python block {number}", "exec"), names)
