@@ -1,6 +1,6 @@
 """Pictures of a training run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +55,23 @@ def draw_curves(path: Path, metrics: Sequence[JSON], names: Sequence[str], level
     for style, (name, value) in zip(("--", ":", "-."), levels.items(), strict=False):
         axis.axhline(value, linestyle=style, color="gray", label=name)
     axis.set_xlabel("step")
+    axis.legend()
+    _save(figure, path)
+
+
+def draw_comparison(path: Path, groups: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> None:
+    """Draw group -> arm -> one value a seed, as points beside their mean, as PNG."""
+    figure, axis = _canvas(7.0, 4.5)
+    axis.set_position((0.1, 0.1, 0.88, 0.8))
+    axis.set_axis_on()
+    for index, arm in enumerate(next(iter(groups.values()))):
+        colour = f"C{index}"
+        for place, arms in enumerate(groups.values()):
+            middle = place + 0.24 * (index - 0.5)
+            axis.plot([middle] * len(arms[arm]), arms[arm], "o", color=colour, alpha=0.7, label=None if place else arm)
+            axis.plot([middle - 0.08, middle + 0.08], [np.mean(arms[arm])] * 2, color=colour, linewidth=3)
+    axis.set_xticks(range(len(groups)), list(groups))
+    axis.set_title(f"{title} (points: seeds, bars: their mean)", fontsize=10)
     axis.legend()
     _save(figure, path)
 

@@ -1,6 +1,8 @@
 """Are the features worth anything? A linear model tells, without labels, where in the body a cube was cut."""
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,34 +16,48 @@ from torch import Tensor, nn
 
 Array = npt.NDArray[np.float64]
 FOLDS = 5
+PENALTIES = np.logspace(0, 6, 13)
 
 
-def probe(encode: Callable[[Tensor], Sequence[Tensor]], batches: Sequence[tuple[Tensor, Array]]) -> float:
+def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]]) -> float:
     """R² (mean over the axes) of predicting the normalised position of cubes from frozen encoder features.
 
-    The features are the global averages of the deepest level; ridge regression, its penalty chosen inside, 5-fold
-    cross-validated over cubes. A random network of the same kind is what to compare with: intensities alone tell much.
+    The features are mean and standard deviation of every channel at every level of the encoder; ridge regression, its
+    penalty chosen inside, 5-fold cross-validated over cubes. A random network of the same kind is what to compare with:
+    intensities alone tell much.
 
     Args:
-        encode: an encoder, already in evaluation mode; its last output is the deepest.
-        batches: (cubes (N, C, X, Y, Z), positions (N, axes) in 0 to 1); always the same, for batch statistics.
+        backbone: left as it is; a copy of it is used, whose batch norms take the statistics of all these cubes, so that
+            neither the batch size nor the age of running statistics matters.
+        batches: (cubes (N, C, X, Y, Z), positions (N, axes) in 0 to 1).
     """
+    encoder: Any = _with_statistics_of(backbone, batches)
     with torch.inference_mode():
-        features = np.concatenate([encode(cubes)[-1].float().flatten(2).mean(2).cpu().numpy() for cubes, _ in batches])
+        features = np.concatenate([_pooled(encoder.encode(cubes)) for cubes, _ in batches])
     positions = np.concatenate([position for _, position in batches])
-    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13)))
+    model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
     predicted = cross_val_predict(model, features, positions, cv=KFold(FOLDS, shuffle=True, random_state=0))
     return float(r2_score(positions, predicted))
 
 
-def evaluating(network: nn.Module) -> Callable[[Tensor], Sequence[Tensor]]:
-    """The encoder of `network`'s backbone in evaluation mode, leaving the mode as it was after each call."""
+def _pooled(pyramid: Sequence[Tensor]) -> Array:
+    flat = [level.float().flatten(2) for level in pyramid]
+    pooled: Array = (
+        torch.cat([part for level in flat for part in (level.mean(2), level.std(2))], 1).double().cpu().numpy()
+    )
+    return pooled
 
-    def encode(x: Tensor) -> Sequence[Tensor]:
-        training = network.training
-        network.eval()
-        features: Sequence[Tensor] = network.backbone.encode(x)  # type: ignore[union-attr, operator]
-        network.train(training)
-        return features
 
-    return encode
+def _with_statistics_of(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]]) -> nn.Module:
+    """A copy in evaluation mode whose batch norms, of either mode, hold the statistics of the cubes."""
+    encoder: Any = copy.deepcopy(backbone)
+    for module in encoder.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.__class__ = nn.BatchNorm3d  # the mode `batch` is a subclass with the same tensors
+            module.reset_running_stats()
+            module.momentum = None  # a plain average over the batches
+    encoder.train()
+    with torch.inference_mode():
+        for cubes, _ in batches:
+            encoder.encode(cubes)
+    return encoder.eval()  # type: ignore[no-any-return]

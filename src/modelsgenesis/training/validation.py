@@ -1,6 +1,5 @@
 """Validation of pre-training: a fixed, seeded set of distorted cubes of unseen subjects, and its baselines."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from modelsgenesis.data.cubes import Cube, CubeSampler, generator
 from modelsgenesis.proxies.restoration import restore
 from modelsgenesis.training.figures import Restored
-from modelsgenesis.training.probe import evaluating, probe
+from modelsgenesis.training.probe import probe
 from modelsgenesis.transforms.mixture import Mixture, single
 from modelsgenesis.types import FloatArray
 
@@ -22,8 +21,7 @@ STREAM = 2**31
 ALONE = ("nonlinear", "shuffle", "inpaint", "outpaint")
 EXAMPLES = 6
 PROBE_BATCH = 32
-"""Cubes that share batch statistics in the probe, whatever the batch size of the training: small batches would
-normalise away what tells one cube from another."""
+"""Cubes that pass through the encoder at once in the probe."""
 
 
 class RestorationCheck:
@@ -48,7 +46,7 @@ class RestorationCheck:
         self._size = config.loop.batch_size
         self._probe_batches: list[tuple[Tensor, npt.NDArray[np.float64]]] | None = None
         self.baselines = self._errors_of_baselines()
-        self.baselines["probe"] = self._probe(copy.deepcopy(network).to(fabric.device))
+        self.baselines["probe"] = self._probe(network.to(fabric.device))
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`validation` (mean squared error under the mixture), `share` of the best constant's, each distortion alone,
@@ -66,7 +64,8 @@ class RestorationCheck:
             restored = restore(network, self._fabric.to_device(distorted)).cpu()
             for item, views in enumerate(zip(distorted, restored, target, strict=True), start=len(found)):
                 spacing = self._cube(item).scan.spacing
-                found.append(Restored(*(view[0].numpy() for view in views), spacing=spacing))
+                before, after, wanted = (view[0].numpy() for view in views)
+                found.append(Restored(before, after, wanted, spacing))
         return found[:EXAMPLES]
 
     def _cube(self, item: int) -> Cube:
@@ -103,7 +102,8 @@ class RestorationCheck:
     def _probe(self, network: nn.Module) -> float:
         if self._probe_batches is None:
             self._probe_batches = list(self._positions())
-        return probe(evaluating(network), self._probe_batches)
+        backbone: Any = network.backbone
+        return probe(backbone, self._probe_batches)
 
     def _positions(self) -> Iterator[tuple[Tensor, npt.NDArray[np.float64]]]:
         for start in range(0, self._config.check.probe_cubes, PROBE_BATCH):
