@@ -4,25 +4,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from modelsgenesis.config import digest, settings, to_dict
 from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
 from modelsgenesis.data.splits import SplitSettings, split_subjects
 from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.files import write_json
+from modelsgenesis.files import replacing, write_json
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.weights import initialise, save_weights
 from modelsgenesis.proxies import PROXIES
 from modelsgenesis.run import Run
+from modelsgenesis.training.batches import step_batches
 from modelsgenesis.training.figures import draw_curves, draw_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.start import begin, no_empty_run
 from modelsgenesis.training.validation import RestorationCheck
+from modelsgenesis.transforms.base import spatial
 from modelsgenesis.types import FloatArray
 
 COLLAPSED = 0.02
@@ -90,12 +92,27 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     after Ctrl-C, GenesisError when the network collapses to a constant.
     """
     store, run = open_store(store_path), Run(out)
-    if not run.begin("pretrain", config, _data_digest(store), resume):
-        return run
+    _refuse_unfit(config)
     fabric = make_fabric(config.loop)
+    if begin(fabric, run, "pretrain", config, _data_digest(store), resume):
+        with no_empty_run(fabric, run):
+            _train(store, run, fabric, config)
+        fabric.barrier()
+    return run
+
+
+def _refuse_unfit(config: PretrainSettings) -> None:
+    if len(config.cubes.shape) != 3:
+        raise UsageError(f"cubes.shape: {config.cubes.shape}: needs three sides; the networks here are for volumes")
+    if config.backbone.input_channels != 1:
+        raise UsageError("backbone.input_channels: the scans of a store have one channel; leave it at 1")
+    spatial((1, *config.cubes.shape))
+
+
+def _train(store: Store, run: Run, fabric: Fabric, config: PretrainSettings) -> None:
     training, validation = split_subjects((scan.subject for scan in store.scans), config.split, config.seed)
     if fabric.is_global_zero:
-        write_json(out / "split.json", {"training": training, "validation": validation})
+        write_json(run.path / "split.json", {"training": training, "validation": validation})
     samplers = [
         CubeSampler(store, [scan for scan in store.scans if scan.subject in set(side)], config.cubes)
         for side in (training, validation)
@@ -105,17 +122,17 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     network = proxy.network(build_backbone(config.backbone))
     report = initialise(network, config.init)
     task = _Pretraining(config, run, samplers[0], RestorationCheck(proxy.mixture, samplers[1], network, config, fabric))
-    run.note(
-        init=report.to_dict(),
-        device=str(fabric.device),
-        parameters=sum(p.numel() for p in network.parameters()),
-        scans_dropped=[scan.id for sampler in samplers for scan in sampler.dropped],
-        baselines=task.check.baselines,
-    )
+    if fabric.is_global_zero:
+        run.note(
+            init=report.to_dict(),
+            device=str(fabric.device),
+            parameters=sum(p.numel() for p in network.parameters()),
+            scans_dropped=[scan.id for sampler in samplers for scan in sampler.dropped],
+            baselines=task.check.baselines,
+        )
     state = fit(task, network, fabric, run, config.loop, config.optim)
     if fabric.is_global_zero:
         _close(task, run, state.best_step)
-    return run
 
 
 class _CubeDataset(Dataset[tuple[FloatArray, FloatArray]]):
@@ -140,28 +157,12 @@ class _Pretraining:
         self._config, self._run, self.check = config, run, check
         self._proxy = PROXIES.get(config.proxy)(config.distortions)
         self._sampler = sampler
+        self._items = _CubeDataset(sampler, self._proxy, config)
         self._constant_for = 0
 
     def batches(self, first_step: int, fabric: Fabric) -> Iterator[Batch]:
-        """Batches of (distorted, target); on several devices each takes its own part of every step's items."""
-        loop, size = self._config.loop, self._config.loop.batch_size
-        items = [
-            (step * fabric.world_size + fabric.global_rank) * size + i
-            for step in range(first_step, loop.steps)
-            for i in range(size)
-        ]
-        cores = torch.multiprocessing.cpu_count()
-        automatic = min(8, max(1, cores - 1)) if fabric.device.type == "cuda" else 0
-        workers = loop.workers if loop.workers >= 0 else automatic
-        loader = DataLoader(
-            _CubeDataset(self._sampler, self._proxy, self._config),
-            batch_size=size,
-            sampler=items,
-            num_workers=workers,
-            multiprocessing_context="spawn" if workers else None,  # a store that was read must not be forked
-            pin_memory=fabric.device.type == "cuda",
-        )
-        return (tuple(batch) for batch in loader)
+        """Batches of (distorted, target) from step `first_step` on."""
+        return step_batches(self._items, self._config.loop, first_step, fabric)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """The proxy's loss; ends the run when the network has answered with a constant for long."""
@@ -206,7 +207,8 @@ def _close(task: _Pretraining, run: Run, best_step: int) -> None:
     best = next((entry for entry in metrics if entry["step"] == best_step), {})
     baselines = task.check.baselines
     draw_curves(run.figures / "validation.png", metrics, ("loss", "validation"), {"constant": baselines["constant"]})
-    run.weights.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
+    with replacing(run.weights) as temporary:
+        temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
     run.finish(best=best)
 
 

@@ -1,0 +1,40 @@
+"""The beginning of a run: once for all processes, and without a trace when it comes to nothing."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from modelsgenesis.errors import GenesisError
+from modelsgenesis.run import Run
+
+
+def begin(fabric: Fabric, run: Run, command: str, config: Any, data: str, resume: bool) -> bool:
+    """`Run.begin` in the first process; the others, started alike on further devices, learn what came of it."""
+    outcome: bool | GenesisError = False
+    if fabric.is_global_zero:
+        try:
+            outcome = run.begin(command, config, data, resume)
+        except GenesisError as error:
+            outcome = error
+    outcome = fabric.broadcast(outcome)
+    if isinstance(outcome, GenesisError):
+        raise outcome
+    return outcome
+
+
+@contextmanager
+def no_empty_run(fabric: Fabric, run: Run) -> Iterator[None]:
+    """Remove the run folder when the block fails before the first checkpoint.
+
+    Settings that do not fit show here, and corrected ones must not meet a folder that "holds another run".
+    """
+    try:
+        yield
+    except Exception:
+        trained = run.checkpoints.is_dir() and any(run.checkpoints.iterdir())
+        if fabric.is_global_zero and not trained:
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
