@@ -62,7 +62,7 @@ def test_the_run_folder_holds_what_it_should(whole: Run) -> None:
     assert "best constant" in summary(whole)
 
 
-def test_baselines_are_what_their_names_say(whole: Run, store_path: Path) -> None:
+def test_baselines_are_what_their_names_say(whole: Run) -> None:
     baselines = whole.manifest()["baselines"]
     assert baselines["own mean"] < baselines["constant"] < baselines["nothing"]
     best = min(entry["validation"] for entry in whole.metrics())
@@ -164,7 +164,7 @@ def test_a_finished_run_is_not_repeated(whole: Run, store_path: Path) -> None:
     assert whole.weights.stat().st_mtime_ns == before
 
 
-def test_a_damaged_checkpoint_is_named(whole: Run, store_path: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_named(store_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     stop_after_first_checkpoint(store_path, out)
     last = out / "checkpoints" / "last.pt"
