@@ -12,7 +12,7 @@ from modelsgenesis.config import settings, to_dict
 from modelsgenesis.data.volume import Volume, read_volume
 from modelsgenesis.files import replacing, write_json
 from modelsgenesis.models import BackboneSettings
-from modelsgenesis.models.weights import LoadReport, initialise, save_weights
+from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
 from modelsgenesis.predict import Predictor, write_cases
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
@@ -25,11 +25,12 @@ from modelsgenesis.training.augmentation import Augmentation
 from modelsgenesis.training.checks import CheckSettings, ClassificationCheck, SegmentationCheck
 from modelsgenesis.training.figures import draw_curves
 from modelsgenesis.training.inference import InferenceSettings, Recipe
-from modelsgenesis.training.initial import BackboneChoice, mismatches, provenance_of, resolve
+from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
 from modelsgenesis.training.overlay import Overlay, draw_overlays
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.start import begin
 from modelsgenesis.training.supervised import Check, Items, Supervised
 from modelsgenesis.types import JSON
 
@@ -86,10 +87,9 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     backbone = resolve(config.backbone, origin, config.init, described.channels)
     config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
     prepared = prepare_target(described, config.images, _cache(config, out))
-    run = Run(out)
-    if not run.begin("finetune", config, prepared.digest(), resume):
+    run, fabric = Run(out), make_fabric(config.loop)
+    if not begin(fabric, run, "finetune", config, prepared.digest(), resume):
         return run
-    fabric = make_fabric(config.loop)
     sides, unused = _sides(described, config)
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)

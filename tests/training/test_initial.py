@@ -9,8 +9,8 @@ from modelsgenesis.data.intensity import ct_window
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.heads import DenseNetwork
-from modelsgenesis.models.weights import save_weights
-from modelsgenesis.training.initial import BackboneChoice, mismatches, provenance_of, resolve
+from modelsgenesis.models.weights import provenance_of, save_weights
+from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 
 
 def held(width: int = 4, norm: str = "batch") -> dict[str, object]:

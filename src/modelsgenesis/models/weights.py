@@ -151,6 +151,13 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
     return {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}, {}
 
 
+def provenance_of(uri: str) -> JSON:
+    """What the weights of the init source say of their origin; {} for scratch and for files that tell nothing."""
+    kind, _, rest = uri.partition(":")
+    path = {"run": Path(rest) / "weights.safetensors", "file": Path(rest)}.get(kind)
+    return read_weights(path)[1] if path is not None and path.is_file() else {}
+
+
 def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope: str, head: bool) -> LoadReport:
     report, own = LoadReport(source), named_tensors(network)
     backbone: Any = network.backbone

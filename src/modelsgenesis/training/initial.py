@@ -1,12 +1,9 @@
 """What fine-tuning takes over from the run or file it starts from, and whether the data fit it."""
 
-from pathlib import Path
-
 from modelsgenesis.config import build, settings
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings
-from modelsgenesis.models.weights import read_weights
 from modelsgenesis.types import JSON
 
 
@@ -27,13 +24,6 @@ class BackboneChoice:
     windows by `batch`, four together, gave a lung Dice of 0.90 and by `running` 0.99: a window of a scan is no fair
     sample of the patches seen in training.
     """
-
-
-def provenance_of(uri: str) -> JSON:
-    """What the weights of the init source say of their origin; {} for scratch and for files that tell nothing."""
-    kind, _, rest = uri.partition(":")
-    path = {"run": Path(rest) / "weights.safetensors", "file": Path(rest)}.get(kind)
-    return read_weights(path)[1] if path is not None and path.is_file() else {}
 
 
 def resolve(choice: BackboneChoice, provenance: JSON, uri: str, channels: int) -> BackboneSettings:

@@ -77,7 +77,8 @@ def fit(
     schedule = Schedule(optimiser, optim, loop.steps, task.lower_is_better)
     path = run.checkpoints / "last.pt"
     state = checkpoint.load(path, network, optimiser, schedule)
-    run.forget_after(state.step)
+    if fabric.is_global_zero:
+        run.forget_after(state.step)
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
     items = loop.batch_size * fabric.world_size
     batches = task.batches(state.step, fabric)

@@ -1,0 +1,48 @@
+"""Pre-trained networks in one call, for use in one's own code."""
+
+from typing import Any
+
+from torch import nn
+
+from modelsgenesis.config import build
+from modelsgenesis.errors import UsageError
+from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
+from modelsgenesis.models.weights import initialise, provenance_of
+
+
+def load(uri: str, input_channels: int = 1) -> Any:
+    """The pre-trained backbone of the init source `uri` (`run:PATH` or `file:PATH`), in evaluation mode.
+
+    `encode(x)` gives its feature pyramid, for x (N, C, X, Y, Z) float32 in [0, 1] as a store's intensity map makes it.
+
+    Args:
+        uri: the init source; it must carry its provenance, as weights written by this package do.
+        input_channels: channels of the input; other than one, the first convolution is spread over them.
+
+    Raises UsageError when the source does not say which network it is of, GenesisError when it cannot be read.
+    """
+    return segmenter(uri, 1, input_channels).backbone.eval()
+
+
+def segmenter(uri: str, classes: int, input_channels: int = 1) -> DenseNetwork:
+    """Pre-trained encoder-decoder with a new head: (N, C, X, Y, Z) to logits (N, classes, X, Y, Z). As `load`."""
+    network = DenseNetwork(_backbone(uri, input_channels), classes)
+    initialise(network, uri)
+    return network
+
+
+def classifier(uri: str, classes: int, input_channels: int = 1) -> ClassificationNetwork:
+    """Pre-trained encoder with a new head: (N, C, X, Y, Z) to logits (N, classes). As `load`."""
+    network = ClassificationNetwork(_backbone(uri, input_channels), classes)
+    initialise(network, uri, scope="encoder")
+    return network
+
+
+def _backbone(uri: str, input_channels: int) -> nn.Module:
+    provenance = provenance_of(uri)
+    if "backbone" not in provenance:
+        raise UsageError(f"{uri}: does not say which network it is of; build one and call models.weights.initialise")
+    choice = build(BackboneSettings, {**provenance["backbone"], "input_channels": input_channels}, uri)
+    backbone: nn.Module = build_backbone(choice)
+    return backbone
