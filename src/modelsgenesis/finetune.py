@@ -6,6 +6,7 @@ from dataclasses import field, replace
 from pathlib import Path
 
 import numpy as np
+from lightning_fabric import Fabric
 from torch import nn
 
 from modelsgenesis.config import settings, to_dict
@@ -30,7 +31,7 @@ from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
 from modelsgenesis.training.overlay import Overlay, draw_overlays
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
-from modelsgenesis.training.start import begin
+from modelsgenesis.training.start import begin, no_empty_run
 from modelsgenesis.training.supervised import Check, Items, Supervised
 from modelsgenesis.types import JSON
 
@@ -88,8 +89,22 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
     prepared = prepare_target(described, config.images, _cache(config, out))
     run, fabric = Run(out), make_fabric(config.loop)
-    if not begin(fabric, run, "finetune", config, prepared.digest(), resume):
-        return run
+    if begin(fabric, run, "finetune", config, prepared.digest(), resume):
+        with no_empty_run(fabric, run):
+            _train(prepared, backbone, origin, run, fabric, config)
+        fabric.barrier()  # nobody reads the run before it is finished
+    return run
+
+
+def _train(
+    prepared: PreparedTarget,
+    backbone: BackboneSettings,
+    origin: JSON,
+    run: Run,
+    fabric: Fabric,
+    config: FinetuneSettings,
+) -> None:
+    described = prepared.target
     sides, unused = _sides(described, config)
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)
@@ -100,7 +115,7 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     task = _task(prepared, sides, recipe, config, run)
     if fabric.is_global_zero:
         _tell(report, warnings)
-        write_json(out / "split.json", {**_by_side(sides), "unused": unused})
+        write_json(run.path / "split.json", {**_by_side(sides), "unused": unused})
         run.note(
             init=report.to_dict(),
             warnings=warnings,
@@ -118,7 +133,6 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
         metrics = run.metrics()
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
         run.finish(best=next((entry for entry in metrics if entry["step"] == state.best_step), {}))
-    return run
 
 
 def _cache(config: FinetuneSettings, out: Path) -> Path:

@@ -97,7 +97,7 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     if begin(fabric, run, "pretrain", config, _data_digest(store), resume):
         with no_empty_run(fabric, run):
             _train(store, run, fabric, config)
-        fabric.barrier()
+        fabric.barrier()  # nobody reads the run before it is finished
     return run
 
 

@@ -14,9 +14,13 @@ import pytest
 from modelsgenesis.config import to_yaml
 from modelsgenesis.data.cubes import CubeSettings
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.finetune import FinetuneSettings, finetune
 from modelsgenesis.models import BackboneSettings
+from modelsgenesis.phantoms.chest import write_segmentation
 from modelsgenesis.pretrain import CheckSettings, PretrainSettings, pretrain
 from modelsgenesis.run import Run
+from modelsgenesis.targets.split import SplitChoice
+from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.settings import LoopSettings
 from modelsgenesis.training.start import no_empty_run
 
@@ -83,6 +87,23 @@ def test_settings_that_do_not_fit_leave_no_run(
     with pytest.raises((UsageError, GenesisError), match=reason):
         pretrain(store_path, tmp_path / "run", replace(TOY, **change))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"init": "run:nowhere"}, "nowhere"),
+        ({"label_fraction": 0.0}, "label_fraction"),
+        ({"split": SplitChoice(test_subjects=("nobody",))}, "nobody"),
+        ({"loss": "hinge"}, "hinge"),
+    ],
+)
+def test_the_same_for_finetuning(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    data = write_segmentation(tmp_path / "data", 3, 0, "lung", (16, 16, 16))
+    config = FinetuneSettings(backbone=BackboneChoice(width=2), loop=TOY.loop, cache=str(tmp_path / "cache"))
+    with pytest.raises((UsageError, GenesisError), match=reason):
+        finetune("folder", data, tmp_path / "run", replace(config, **change))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="gloo on Linux")
