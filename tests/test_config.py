@@ -6,6 +6,7 @@ import pytest
 
 from modelsgenesis.config import build, digest, load, to_dict, to_yaml
 from modelsgenesis.errors import UsageError
+from modelsgenesis.finetune import FinetuneSettings
 from modelsgenesis.pretrain import PretrainSettings, preset
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -13,7 +14,8 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_recipes_load(path: Path) -> None:
-    assert load(PretrainSettings, path).loop.steps > 0
+    settings = FinetuneSettings if path.stem.startswith("finetune") else PretrainSettings
+    assert load(settings, path).loop.steps > 0
 
 
 def test_the_released_recipe_is_the_released_preset() -> None:

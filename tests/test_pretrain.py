@@ -62,6 +62,15 @@ def test_the_run_folder_holds_what_it_should(whole: Run) -> None:
     assert "best constant" in summary(whole)
 
 
+def test_scores_reach_tensorboard(whole: Run) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(whole.path / "tensorboard"))
+    events.Reload()
+    shown = [(event.step, event.value) for event in events.Scalars("validation")]
+    assert shown == [(entry["step"], pytest.approx(entry["validation"], rel=1e-6)) for entry in whole.metrics()]
+
+
 def test_baselines_are_what_their_names_say(whole: Run) -> None:
     baselines = whole.manifest()["baselines"]
     assert baselines["own mean"] < baselines["constant"] < baselines["nothing"]

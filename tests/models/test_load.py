@@ -36,7 +36,13 @@ def test_the_network_is_the_one_the_weights_are_of(tmp_path: Path) -> None:
 
 def test_heads_and_channels_are_new(tmp_path: Path) -> None:
     source = uri(tmp_path)
-    assert modelsgenesis.segmenter(source, 3, input_channels=2)(torch.rand(1, 2, 16, 16, 16)).shape == (1, 3, 16, 16, 16)
+    assert modelsgenesis.segmenter(source, 3, input_channels=2)(torch.rand(1, 2, 16, 16, 16)).shape == (
+        1,
+        3,
+        16,
+        16,
+        16,
+    )
     assert modelsgenesis.classifier(source, 5)(torch.rand(2, 1, 16, 16, 16)).shape == (2, 5)
 
 

@@ -12,6 +12,8 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
+from modelsgenesis.training.board import Board
+from modelsgenesis.training.checkpoint import State
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
 from modelsgenesis.training.optim import Schedule, build_optimiser
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
@@ -59,9 +61,7 @@ def make_fabric(loop: LoopSettings) -> Fabric:
     return fabric
 
 
-def fit(
-    task: Task, network: nn.Module, fabric: Fabric, run: Run, loop: LoopSettings, optim: OptimSettings
-) -> checkpoint.State:
+def fit(task: Task, network: nn.Module, fabric: Fabric, run: Run, loop: LoopSettings, optim: OptimSettings) -> State:
     """Train `network` in place from the run's checkpoint, if there is one, to the end.
 
     Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
@@ -80,6 +80,7 @@ def fit(
     if fabric.is_global_zero:
         run.forget_after(state.step)
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
+    board = Board(run.path / "tensorboard", state.step)
     items = loop.batch_size * fabric.world_size
     batches = task.batches(state.step, fabric)
     with StopSignal() as stop, Progress(loop.steps * items, "training", task.unit, state.step * items) as bar:
@@ -91,7 +92,12 @@ def fit(
             bar.advance(items, f"loss {state.loss / state.losses:.5f}")
             asked = _any_rank(fabric, stop.asked)
             if state.step % loop.validate_every == 0 or state.step == loop.steps:
-                _validate(task, network, run, state, schedule, fabric, rate, bar)
+                scores, improved = _validate(task, network, state, schedule)
+                if fabric.is_global_zero:
+                    if improved:
+                        task.keep(network, scores[task.monitor], state.step)
+                    _record(run, board, bar, state, {**scores, "lr": rate}, improved)
+                state.loss, state.losses = 0.0, 0
             elif not asked:
                 continue
             if fabric.is_global_zero:
@@ -157,29 +163,22 @@ def _any_rank(fabric: Fabric, flag: bool) -> bool:
     return bool(fabric.all_reduce(torch.tensor(float(flag)), reduce_op="sum") > 0)  # type: ignore[operator]
 
 
-def _validate(
-    task: Task,
-    network: nn.Module,
-    run: Run,
-    state: checkpoint.State,
-    schedule: Schedule,
-    fabric: Fabric,
-    rate: float,
-    bar: Progress,
-) -> None:
+def _validate(task: Task, network: nn.Module, state: State, schedule: Schedule) -> tuple[dict[str, float], bool]:
+    """The scores, and whether they are the best so far; `state` and `schedule` take note."""
     scores = task.validate(network)
     score = scores[task.monitor]
     schedule.validated(score)
     improved = state.best is None or (score < state.best if task.lower_is_better else score > state.best)
+    state.waited = 0 if improved else state.waited + 1
     if improved:
-        state.best, state.best_step, state.waited = score, state.step, 0
-    else:
-        state.waited += 1
-    if fabric.is_global_zero:
-        if improved:
-            task.keep(network, score, state.step)
-        entry = {"step": state.step, "lr": rate, "loss": state.loss / max(1, state.losses), **scores}
-        run.log(**entry, rate=round(bar.rate, 2))
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
-        bar.say(f"step {state.step}: loss {entry['loss']:.5f}, {shown}{' (best)' if improved else ''}")
-    state.loss, state.losses = 0.0, 0
+        state.best, state.best_step = score, state.step
+    return scores, improved
+
+
+def _record(run: Run, board: Board, bar: Progress, state: State, scores: dict[str, float], improved: bool) -> None:
+    """Write the scores of a validation to metrics.jsonl, TensorBoard and the terminal."""
+    entry = {"loss": state.loss / max(1, state.losses), **scores}
+    run.log(step=state.step, **entry, rate=round(bar.rate, 2))
+    board.log(state.step, entry)
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in entry.items())
+    bar.say(f"step {state.step}: {shown}{' (best)' if improved else ''}")
