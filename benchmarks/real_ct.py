@@ -104,6 +104,7 @@ def train(
     from modelsgenesis.finetune import FinetuneSettings, finetune
     from modelsgenesis.targets.patches import PatchSettings
     from modelsgenesis.targets.split import SplitChoice
+    from modelsgenesis.training.inference import InferenceSettings
     from modelsgenesis.training.initial import BackboneChoice
     from modelsgenesis.training.settings import LoopSettings, OptimSettings
 
@@ -116,6 +117,7 @@ def train(
             test_subjects=tuple(s.name for s in slabs if s.side == "test"),
         ),
         patch=PatchSettings(shape=patch),
+        inference=InferenceSettings(overlap=0.25),
         backbone=BackboneChoice(width=8),
         loop=LoopSettings(steps=steps, batch_size=4, validate_every=max(1, steps // 5), accelerator="cpu"),
         optim=OptimSettings("adam", lr=rate, weight_decay=0.0, warmup_steps=20),

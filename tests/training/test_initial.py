@@ -6,7 +6,7 @@ import pytest
 
 from modelsgenesis.config import to_dict
 from modelsgenesis.data.intensity import ct_window
-from modelsgenesis.errors import UsageError
+from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.weights import provenance_of, save_weights
@@ -44,6 +44,8 @@ def test_provenance_of_runs_and_files(tmp_path: Path) -> None:
     assert provenance_of(f"run:{tmp_path}") == {"modality": "ct"}
     assert provenance_of(f"file:{tmp_path / 'weights.safetensors'}") == {"modality": "ct"}
     assert provenance_of("scratch:he") == {}
+    with pytest.raises(GenesisError, match="is the run finished"):
+        provenance_of(f"run:{tmp_path / 'none'}")
 
 
 def test_warnings() -> None:

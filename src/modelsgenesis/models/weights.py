@@ -96,10 +96,7 @@ def from_scratch(rest: str, network: nn.Module, scope: str, head: bool) -> LoadR
 
 def from_run(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:
     """The weights a run folder ended with."""
-    path = Path(rest) / "weights.safetensors"
-    if not path.is_file():
-        raise GenesisError(f"run:{rest}: has no weights.safetensors; is the run finished? (genesis ... --resume)")
-    return _load(f"run:{rest}", read_weights(path)[0], network, scope, head)
+    return _load(f"run:{rest}", read_weights(_of_run(rest))[0], network, scope, head)
 
 
 def from_file(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:
@@ -152,10 +149,21 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
 
 
 def provenance_of(uri: str) -> JSON:
-    """What the weights of the init source say of their origin; {} for scratch and for files that tell nothing."""
+    """What the weights of the init source say of their origin; {} for scratch and for files that tell nothing.
+
+    Raises GenesisError as `read_weights`, and for a run that is not finished.
+    """
     kind, _, rest = uri.partition(":")
-    path = {"run": Path(rest) / "weights.safetensors", "file": Path(rest)}.get(kind)
-    return read_weights(path)[1] if path is not None and path.is_file() else {}
+    if kind not in ("run", "file"):
+        return {}
+    return read_weights(_of_run(rest) if kind == "run" else Path(rest))[1]
+
+
+def _of_run(folder: str) -> Path:
+    path = Path(folder) / "weights.safetensors"
+    if not path.is_file():
+        raise GenesisError(f"run:{folder}: has no {path.name}; is the run finished? (genesis ... --resume)")
+    return path
 
 
 def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope: str, head: bool) -> LoadReport:

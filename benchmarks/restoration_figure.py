@@ -1,0 +1,46 @@
+"""Draw what a pre-trained run restores on chosen subjects, in cubes larger than those it was trained on.
+
+python -m benchmarks.restoration_figure RUN STORE SUBJECT OUT.png [--side 64]
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+import modelsgenesis
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.models.heads import DenseNetwork
+from modelsgenesis.models.weights import initialise
+from modelsgenesis.proxies.restoration import restore
+from modelsgenesis.training.figures import Restored, draw_restoration
+
+
+def main() -> None:
+    """Draw six cubes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("subject")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--cubes", type=int, default=6)
+    given = parser.parse_args()
+    uri = f"run:{given.run}"
+    network = DenseNetwork(modelsgenesis.load(uri), 1)
+    initialise(network, uri, head=True)
+    store = modelsgenesis.open_store(given.store)
+    scans = [scan for scan in store.scans if scan.subject == given.subject]
+    sampler = CubeSampler(store, scans, CubeSettings(shape=(given.side,) * 3, tissue=(0.2, 0.9)))
+    found = []
+    for item in range(given.cubes):
+        rng = generator(1, item)
+        cube = sampler.cube(rng)
+        distorted, target = modelsgenesis.mixture("default").views(cube.array, rng)
+        restored = restore(network, torch.from_numpy(distorted)[None])[0, 0].numpy()
+        found.append(Restored(distorted[0], restored, target[0], cube.scan.spacing))
+    draw_restoration(given.out, found)
+
+
+if __name__ == "__main__":
+    main()
