@@ -22,7 +22,7 @@ from modelsgenesis.training.figures import draw_comparison
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 
-ORGANS = ("heart", "liver", "aorta")
+ORGANS = ("lung", "heart", "liver")
 ARMS = ("scratch", "genesis")
 WHAT_IT_SHOWS = (
     "Minutes of pre-training on phantoms show the mechanism, not the benefit: on real scans the length of pre-training "
@@ -46,9 +46,9 @@ class DemoSettings:
     """Base width of the network."""
     cube: int = 32
     """Side of the cubes."""
-    pretrain_steps: int = 500
+    pretrain_steps: int = 400
     """Steps of pre-training, 8 cubes each."""
-    finetune_steps: int = 120
+    finetune_steps: int = 100
     """Steps of fine-tuning, 4 cubes each."""
     seed: int = 0
     """Decides everything."""
