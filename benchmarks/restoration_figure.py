@@ -6,6 +6,7 @@ python -m benchmarks.restoration_figure RUN STORE SUBJECT OUT.png [--side 64]
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import modelsgenesis
@@ -15,16 +16,18 @@ from modelsgenesis.models.weights import initialise
 from modelsgenesis.proxies.restoration import restore
 from modelsgenesis.training.figures import Restored, draw_restoration
 
+SHOWN = 6
+
 
 def main() -> None:
-    """Draw six cubes."""
+    """Draw the first cubes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("store", type=Path)
     parser.add_argument("subject")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--cubes", type=int, default=6)
+    parser.add_argument("--side", type=int, default=32)
+    parser.add_argument("--cubes", type=int, default=16)
     given = parser.parse_args()
     uri = f"run:{given.run}"
     network = DenseNetwork(modelsgenesis.load(uri), 1)
@@ -32,14 +35,18 @@ def main() -> None:
     store = modelsgenesis.open_store(given.store)
     scans = [scan for scan in store.scans if scan.subject == given.subject]
     sampler = CubeSampler(store, scans, CubeSettings(shape=(given.side,) * 3, tissue=(0.2, 0.9)))
-    found = []
+    cubes, views = [], []
     for item in range(given.cubes):
         rng = generator(1, item)
         cube = sampler.cube(rng)
-        distorted, target = modelsgenesis.mixture("default").views(cube.array, rng)
-        restored = restore(network, torch.from_numpy(distorted)[None])[0, 0].numpy()
-        found.append(Restored(distorted[0], restored, target[0], cube.scan.spacing))
-    draw_restoration(given.out, found)
+        cubes.append(cube)
+        views.append(modelsgenesis.mixture("default").views(cube.array, rng))
+    restored = restore(network, torch.from_numpy(np.stack([distorted for distorted, _ in views]))).numpy()
+    found = [
+        Restored(distorted[0], after[0], target[0], cube.scan.spacing)
+        for cube, (distorted, target), after in zip(cubes, views, restored, strict=True)
+    ]
+    draw_restoration(given.out, found[:SHOWN])
 
 
 if __name__ == "__main__":

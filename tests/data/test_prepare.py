@@ -1,5 +1,6 @@
 import csv
 import json
+import threading
 from pathlib import Path
 
 import nibabel
@@ -142,6 +143,10 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
         with pytest.raises(GenesisError, match="another genesis prepare"):
             prepare([tmp_path / "in"], tmp_path / "store", workers=1)
+        release = threading.Timer(0.3, lambda: fcntl.flock(handle, fcntl.LOCK_UN))
+        release.start()
+        assert prepare([tmp_path / "in"], tmp_path / "store", workers=1, wait=True).stored == 1
+        release.join()
 
 
 def test_the_manifest_holds_the_contract(tmp_path: Path) -> None:

@@ -79,7 +79,11 @@ class _State:
 
 
 def prepare(
-    inputs: Sequence[str | Path], out: str | Path, config: PrepareSettings | None = None, workers: int | None = None
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    config: PrepareSettings | None = None,
+    workers: int | None = None,
+    wait: bool = False,
 ) -> PrepareSummary:
     """Read every scan in `inputs` into the store `out`; sources that it holds already, unchanged, are not read again.
 
@@ -91,6 +95,7 @@ def prepare(
         out: the folder of the store.
         config: how to read; defaults for CT.
         workers: processes, each with one scan in memory; None for one a core.
+        wait: when another process is writing to the store, wait for it to end rather than refuse.
 
     Raises:
         UsageError: inputs that do not exist, or a store made with other settings or from other files of the same name.
@@ -98,7 +103,7 @@ def prepare(
     """
     config, store, began = config or PrepareSettings(), Path(out), time.monotonic()
     sources = index_sources(inputs, config.subject)
-    with _only_writer(store):
+    with _only_writer(store, wait):
         _agree_on_settings(store, config)
         create_groups(store)
         _clear_leftovers(store)
@@ -277,7 +282,7 @@ def _clear_leftovers(store: Path) -> None:
 
 
 @contextmanager
-def _only_writer(store: Path) -> Iterator[None]:
+def _only_writer(store: Path, wait: bool) -> Iterator[None]:
     """Hold the store for this process; a lock of the system, so that it cannot outlive a killed one."""
     if os.name != "posix":
         yield
@@ -291,7 +296,7 @@ def _only_writer(store: Path) -> Iterator[None]:
         raise GenesisError(f"{store}: cannot be made ({error.strerror}); choose another folder") from error
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             raise GenesisError(f"{store}: another genesis prepare is writing to it; wait for it to end") from error
         yield

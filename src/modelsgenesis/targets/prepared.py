@@ -201,7 +201,7 @@ def _scans(paths: Sequence[Path], store: Path, config: PrepareSettings) -> dict[
     held = {scan.source: scan for scan in read_manifest(store).values()}
     if not wanted <= set(held):
         try:
-            prepare(sorted(wanted), store, config, min(len(wanted), os.cpu_count() or 1))
+            prepare(sorted(wanted), store, config, min(len(wanted), os.cpu_count() or 1), wait=True)
         except UsageError:
             raise
         except GenesisError:
