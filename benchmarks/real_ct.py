@@ -1,9 +1,9 @@
 """Scratch against pre-trained on two small tasks of real CT: lungs (another patient as test) and liver (one patient).
 
-    python -m benchmarks.real_ct DATA PRETRAINED_RUN OUT [--seeds 5] [--steps 250]
+    python -m benchmarks.real_ct DATA INIT OUT [--seeds 5] [--steps 250]
 
-DATA holds the folders `nsclc-radiomics-lung1-001` and `cc-tumor-heterogeneity-ccth-a01` (CT and label maps). Few slices
-are labelled for training. The sides are slabs with gaps between them:
+DATA holds the folders `nsclc-radiomics-lung1-001` and `cc-tumor-heterogeneity-ccth-a01` (CT and label maps), INIT is the
+init source to compare with scratch (`run:...`, `file:...`). Few slices are labelled for training. The sides are slabs with gaps between them:
 
 - lungs: training and validation on slabs of the first patient; test on the whole chest of the second, and a third slab.
 - liver: all slabs of the second patient, so its figures speak of the rest of that patient, not of others.
@@ -131,13 +131,13 @@ def main() -> None:
     """Write the tasks, choose the rates, run the seeds, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("pretrained", type=Path)
+    parser.add_argument("init")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=250)
     given = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    inits = {"scratch": "scratch", "genesis": f"run:{given.pretrained}"}
+    inits = {"scratch": "scratch", "genesis": given.init}
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
 
         def start(task: str, arm: str, rate: float, seed: int):  # type: ignore[no-untyped-def]

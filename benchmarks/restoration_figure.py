@@ -1,6 +1,6 @@
-"""Draw what a pre-trained run restores on chosen subjects, in cubes larger than those it was trained on.
+"""Draw what pre-trained weights restore on chosen subjects, in cubes larger than those it was trained on.
 
-python -m benchmarks.restoration_figure RUN STORE SUBJECT OUT.png [--side 64]
+python -m benchmarks.restoration_figure INIT STORE SUBJECT OUT.png [--side 64]
 """
 
 import argparse
@@ -22,16 +22,15 @@ SHOWN = 6
 def main() -> None:
     """Draw the first cubes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("init", help="init source: run:PATH or file:PATH")
     parser.add_argument("store", type=Path)
     parser.add_argument("subject")
     parser.add_argument("out", type=Path)
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--cubes", type=int, default=16)
     given = parser.parse_args()
-    uri = f"run:{given.run}"
-    network = DenseNetwork(modelsgenesis.load(uri), 1)
-    initialise(network, uri, head=True)
+    network = DenseNetwork(modelsgenesis.load(given.init), 1)
+    initialise(network, given.init, head=True)
     store = modelsgenesis.open_store(given.store)
     scans = [scan for scan in store.scans if scan.subject == given.subject]
     sampler = CubeSampler(store, scans, CubeSettings(shape=(given.side,) * 3, tissue=(0.2, 0.9)))
