@@ -55,6 +55,8 @@ class FinetuneSettings:
     """Cross-validation: the part, 0 to split.folds - 1, that is for testing; -1: none, the split's shares decide."""
     labels: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Structures to learn: name -> the label values that make it up; empty: those the data set describes."""
+    options: dict[str, str] = field(default_factory=dict)
+    """Options of the target task; `genesis info TARGET` lists them."""
     loss: str = "auto"
     """auto; dice-ce, dice or ce (segmentation), ce (classification), bce (multilabel)."""
     augmentation: str = "light"
@@ -83,7 +85,7 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     Raises UsageError for settings that do not fit, GenesisError naming the file for data that cannot be used,
     InterruptedRunError after Ctrl-C.
     """
-    described: Target = TARGETS.get(target)(data, config.labels)
+    described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
     backbone = resolve(config.backbone, origin, config.init, described.channels)
     config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
@@ -94,6 +96,12 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
             _train(prepared, backbone, origin, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
     return run
+
+
+def read_target(target: str, data: Path, config: FinetuneSettings, cache: Path) -> Target:
+    """The target task called `target` on `data`, with the options and labels of `config`."""
+    chosen: JSON = {**config.options, **({"labels": config.labels} if config.labels else {})}
+    return TARGETS.get(target).open(data, chosen, cache)
 
 
 def _train(

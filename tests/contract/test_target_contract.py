@@ -61,8 +61,10 @@ def test_every_target_has_a_sample() -> None:
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Target:
     name, layout = request.param
     data = SAMPLES[name][layout](tmp_path_factory.mktemp(layout))
-    target = TARGETS.get(name)(data, {})
-    assert TARGETS.get(name)(data, {}) == target
+    cache = tmp_path_factory.mktemp("cache")
+    target = TARGETS.get(name).open(data, {}, cache)
+    assert TARGETS.get(name).open(data, {}, cache) == target
+    assert not list(cache.iterdir())
     return target
 
 
@@ -110,4 +112,4 @@ def test_splits_part_no_subject(target: Target, choice: SplitChoice, fold: int) 
 @pytest.mark.parametrize("name", TARGETS.names())
 def test_data_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(GenesisError, match="nowhere"):
-        TARGETS.get(name)(tmp_path / "nowhere", {})
+        TARGETS.get(name).open(tmp_path / "nowhere", {}, tmp_path)

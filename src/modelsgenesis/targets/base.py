@@ -1,12 +1,14 @@
 """What a target task is: labelled cases, each of a subject, and the meaning of their labels."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from modelsgenesis.config import build, settings
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.types import JSON
 
 TaskKind = Literal["segmentation", "classification", "multilabel"]
 SIDES = ("training", "validation", "test")
@@ -14,7 +16,7 @@ SIDES = ("training", "validation", "test")
 
 @dataclass(frozen=True)
 class Case:
-    """One labelled scan.
+    """One labelled scan, or one labelled place in a scan.
 
     Args:
         id: unique in the target, safe as a file name.
@@ -22,12 +24,17 @@ class Case:
         images: one file (or DICOM folder) a channel, on one grid.
         label: the label map of a segmentation, the class index of a classification, 0 or 1 for each label of a
             multilabel task.
+        centre: the case is the cube (or 2D patch) around this point of its scan, LPS mm; None: the whole scan. Only
+            with centres may cases share a scan.
+        finding: name of the lesion that a positive candidate hits; several may hit one. Empty: none.
     """
 
     id: str
     subject: str
     images: tuple[Path, ...]
     label: Path | int | tuple[int, ...]
+    centre: tuple[float, ...] | None = None
+    finding: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,12 @@ class Target:
         source: what describes them, for messages.
         label_map: of a segmentation: structure -> the values in the label files that make it up.
         known: of a segmentation: every value the label files may hold; those of no structure are background.
-        sides: subject -> "training", "validation" or "test", where the data say so.
+        sides: subject -> "training", "validation" or "test", where the data or the papers say so.
+        findings: every lesion that candidates should hit, also one that none does -> its subject.
+        orientation: "grid", or "vessel": cubes around centres are turned so that the vessel in them lies along X.
+        derive: makes the label file of a case where the data hold something else (contours); called once for each
+            file that is not there yet, it writes atomically.
+        notes: what a user should know of these data: parts that are absent, files that were left out, and why.
     """
 
     task: TaskKind
@@ -51,13 +63,18 @@ class Target:
     label_map: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     known: frozenset[int] = frozenset()
     sides: Mapping[str, str] = field(default_factory=dict)
+    findings: Mapping[str, str] = field(default_factory=dict)
+    orientation: Literal["grid", "vessel"] = "grid"
+    derive: Callable[[Case], None] | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises GenesisError naming the file: no cases, one listed twice, cases with unequal numbers of channels."""
         if not self.cases:
             raise GenesisError(f"{self.source}: describes no labelled case")
         _refuse_twice("case", [case.id for case in self.cases], self.source)
-        _refuse_twice("image", [str(image) for case in self.cases for image in case.images], self.source)
+        whole = [str(image) for case in self.cases if case.centre is None for image in case.images]
+        _refuse_twice("image", whole, self.source)
         channels = {len(case.images) for case in self.cases}
         if len(channels) > 1:
             raise GenesisError(f"{self.source}: cases have {sorted(channels)} images; each needs every channel")
@@ -69,6 +86,38 @@ class Target:
 
 
 def _refuse_twice(what: str, names: list[str], source: Path) -> None:
-    name, times = Counter(names).most_common(1)[0]
-    if times > 1:
+    for name, times in Counter(names).most_common(1):
+        if times == 1:
+            return
         raise GenesisError(f"{source}: {what} {name} is there {times} times; keep one")
+
+
+@settings
+class NoOptions:
+    """A target without options."""
+
+
+@dataclass(frozen=True)
+class TargetTask:
+    """A named target task: how its data are read, and how the papers train it.
+
+    Args:
+        about: what it is, in a line.
+        download: what to fetch and how it must lie, for someone with an empty folder.
+        read: (folder or file, options, folder for derived files) -> Target. It reads headers and tables, no voxels, and
+            writes nothing: `Target.derive` does. GenesisError names the file, cause and next step.
+        options: settings class of what can be chosen; fields are str, int, float or bool.
+        recipe: the papers' settings where they differ from those of `FinetuneSettings`, as in a YAML file.
+    """
+
+    about: str
+    download: str
+    read: Callable[[Path, Any, Path], Target]
+    options: type[Any] = NoOptions
+    recipe: JSON = field(default_factory=dict)
+
+    def open(self, data: Path, options: Mapping[str, Any], cache: Path) -> Target:
+        """The target at `data`; UsageError for unknown options or values, GenesisError for data that cannot be used."""
+        if not data.exists():
+            raise GenesisError(f"{data}: no such file or folder; {self.download}")
+        return self.read(data, build(self.options, dict(options), "options"), cache)

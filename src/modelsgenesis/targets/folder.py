@@ -9,15 +9,17 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from modelsgenesis.config import settings
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import read_json
-from modelsgenesis.targets.base import Case, Target
+from modelsgenesis.targets.base import Case, Target, TargetTask
 from modelsgenesis.targets.table import TABLE, read_table
 from modelsgenesis.types import JSON
 
@@ -27,6 +29,26 @@ OFF_GRID = 0.1
 
 Selection = Mapping[str, Sequence[int]]
 """Name of a structure -> the label values that make it up; empty for those of the data set's own description."""
+
+
+@settings
+class FolderOptions:
+    """What can be chosen of one's own data."""
+
+    labels: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Structures to learn (see `Selection`)."""
+
+
+def _read(data: Path, options: FolderOptions, cache: Path) -> Target:  # noqa: ARG001 - nothing is derived
+    return read_folder(data, options.labels)
+
+
+TASK = TargetTask(
+    about="your own labelled data: segmentation (nnU-Net v2, Decathlon) or classification (a table)",
+    download="a folder with dataset.json (nnU-Net v2, Decathlon), or a CSV with the columns path, subject and label",
+    read=_read,
+    options=FolderOptions,
+)
 
 
 def read_folder(data: Path, selection: Selection) -> Target:
