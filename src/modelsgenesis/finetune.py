@@ -4,22 +4,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning_fabric import Fabric
 from torch import nn
 
 from modelsgenesis.config import settings, to_dict
-from modelsgenesis.data.volume import Volume, read_volume
+from modelsgenesis.data.volume import placed, read_volume, write_volume
+from modelsgenesis.errors import UsageError
 from modelsgenesis.files import replacing, write_json
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
-from modelsgenesis.predict import Predictor, write_cases
+from modelsgenesis.predict import Input, Predictor, write_cases
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
 from modelsgenesis.targets import TARGETS
-from modelsgenesis.targets.base import Case, Target
-from modelsgenesis.targets.patches import PatchSettings
+from modelsgenesis.targets.base import Target
+from modelsgenesis.targets.patches import PatchSettings, classified_input
 from modelsgenesis.targets.prepared import ImageSettings, PreparedCase, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
 from modelsgenesis.training.augmentation import Augmentation
@@ -32,8 +34,8 @@ from modelsgenesis.training.losses import build_loss
 from modelsgenesis.training.overlay import Overlay, draw_overlays
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, no_empty_run
-from modelsgenesis.training.supervised import Check, Items, Supervised
-from modelsgenesis.types import JSON
+from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
+from modelsgenesis.types import JSON, Shape
 
 SHOWN = 4
 """Test cases in the figure."""
@@ -59,6 +61,8 @@ class FinetuneSettings:
     """Options of the target task; `genesis info TARGET` lists them."""
     loss: str = "auto"
     """auto; dice-ce, dice or ce (segmentation), ce (classification), bce (multilabel)."""
+    sampling: Sampling = "uniform"
+    """Classification: training cases are drawn uniformly, or balanced: each class as often."""
     augmentation: str = "light"
     """off, light or strong; strong flips, so it is not for labels that tell left from right."""
     cache: str = ""
@@ -117,6 +121,7 @@ def _train(
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
+    _refuse_unfit(network, prepared, config)
     report = initialise(network, config.init, _scope(config, described))
     intensity = prepared.cases[0].images[0].intensity
     warnings = mismatches(config.images.modality, intensity, origin)
@@ -137,10 +142,23 @@ def _train(
     if fabric.is_global_zero:
         with replacing(run.weights) as temporary:
             temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
-        _predict_test(Predictor(run.weights, fabric.device), prepared.of(sides.test), described, run)
+        _predict_test(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
         metrics = run.metrics()
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
         run.finish(best=next((entry for entry in metrics if entry["step"] == state.best_step), {}))
+
+
+def _refuse_unfit(network: Any, data: PreparedTarget, config: FinetuneSettings) -> None:
+    axes, sides = network.backbone.axes, len(config.patch.shape)
+    if sides != axes:
+        raise UsageError(f"patch.shape: {config.patch.shape}: backbone {config.backbone.name} needs {axes} sides")
+    for case in data.cases:
+        whole = case.case.centre is None and data.target.task != "segmentation"
+        if len(case.shape) < axes or (whole and len(case.shape) > axes):
+            raise UsageError(
+                f"backbone.name: {config.backbone.name} is for inputs of {axes} axes, {case.images[0].source} has "
+                f"{len(case.shape)}; choose another (unet2d for images, unet3d for volumes)"
+            )
 
 
 def _cache(config: FinetuneSettings, out: Path) -> Path:
@@ -185,7 +203,7 @@ def _task(data: PreparedTarget, sides: Split, recipe: Recipe, config: FinetuneSe
     check: Check = (
         SegmentationCheck(data, validation, recipe, config.check, config.seed)
         if recipe.task == "segmentation"
-        else ClassificationCheck(data, validation, recipe)
+        else ClassificationCheck(data, validation, recipe, config.check, config.seed)
     )
     provenance = {
         "command": "finetune",
@@ -202,46 +220,80 @@ def _task(data: PreparedTarget, sides: Split, recipe: Recipe, config: FinetuneSe
         about = {**provenance, "step": step, "validation": score}
         save_weights(run.checkpoints / "best.safetensors", network, about)
 
-    items = Items(data, data.of(sides.training), recipe, Augmentation(config.augmentation), config.seed)
+    augmentation = Augmentation(config.augmentation, len(config.patch.shape))
+    items = Items(data, data.of(sides.training), recipe, augmentation, config.sampling, config.seed)
     return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, keep)
 
 
-def _predict_test(predictor: Predictor, cases: Sequence[PreparedCase], target: Target, run: Run) -> None:
-    """Predict whole test cases from their source files, as `genesis predict` does, and note their truth."""
+def _predict_test(predictor: Predictor, data: PreparedTarget, cases: Sequence[PreparedCase], run: Run) -> None:
+    """Predict the test cases and note their truth."""
     if not cases:
         return
+    if data.target.task == "segmentation":
+        write_cases(run.predictions, predictor.recipe, _segment_test(predictor, data, cases, run))
+        return
+    images = (classified_input(data, case, predictor.recipe.patch) for case in cases)
+    entries = []
+    with Progress(len(cases), "test", "cases") as progress:
+        for one, probabilities in zip(cases, predictor.classify(images), strict=True):
+            label = one.case.label
+            truth = label if isinstance(label, int) else list(label)  # type: ignore[arg-type]
+            entry = {"case": one.case.id, "subject": one.case.subject, "probabilities": probabilities, "truth": truth}
+            entries.append({**entry, **({"finding": one.case.finding} if one.case.finding else {})})
+            progress.advance()
+    subjects = {one.case.subject for one in cases}
+    findings = {name: subject for name, subject in data.target.findings.items() if subject in subjects}
+    write_cases(run.predictions, predictor.recipe, entries, **({"findings": findings} if findings else {}))
+
+
+def _segment_test(predictor: Predictor, data: PreparedTarget, cases: Sequence[PreparedCase], run: Run) -> list[JSON]:
+    """Whole scans are read from their files and predicted on their grid, as `genesis predict` does; places in a scan
+    are predicted as they lie in the store, beside their truth."""
     entries: list[JSON] = []
     shown: list[Overlay] = []
+    target, out = data.target, run.predictions
     with Progress(len(cases), "test", "cases") as progress:
         for one in cases:
-            given = predictor.input([read_volume(path) for path in one.case.images])
-            entry = predictor.predict(given, one.case.id, one.case.subject, run.predictions)
-            entries.append({**entry, **_truth(one.case, target)})
-            if target.task == "segmentation" and len(shown) < SHOWN:
-                shown.append(_overlay(given.source, one, run.predictions / entry["prediction"], target))
+            name = one.case.id
+            if one.case.centre is None:
+                given = predictor.input([read_volume(path) for path in one.case.images])
+                truth_map = {str(structure): list(values) for structure, values in target.label_map.items()}
+                truth = str(one.case.label)
+            else:
+                given = _cube(data, one, predictor.recipe.patch.shape)
+                label = data.judged_label(one, predictor.recipe.patch.shape)
+                write_volume(label, given.source, out / f"{name}_truth.nii.gz")
+                truth_map, truth = {}, f"{name}_truth.nii.gz"
+            found = predictor.segment(given, name, out)
+            entries.append({"case": name, "subject": one.case.subject, **found, "truth": truth, "truth_map": truth_map})
+            if len(shown) < SHOWN:
+                shown.append(_overlay(given, entries[-1], data, one, out))
             progress.advance()
-    write_cases(run.predictions, predictor.recipe, entries)
-    if shown:
-        draw_overlays(run.figures / "predictions.png", shown)
+    draw_overlays(run.figures / "predictions.png", shown)
+    return entries
 
 
-def _truth(case: Case, target: Target) -> JSON:
-    if isinstance(case.label, Path):
-        truth_map = {str(structure): list(values) for structure, values in target.label_map.items()}
-        return {"truth": str(case.label), "truth_map": truth_map}
-    return {"truth": case.label if isinstance(case.label, int) else list(case.label)}
+def _cube(data: PreparedTarget, case: PreparedCase, shape: Shape) -> Input:
+    """The cube around a case's centre as a scan of its own."""
+    image = data.judged_image(case, shape)
+    scan = case.images[0]
+    volume = placed(image[0], scan.spacing[: len(shape)], data.affine_around(case, shape), case.case.id)
+    return Input(volume, volume, image)
 
 
-def _overlay(source: Volume, case: PreparedCase, prediction: Path, target: Target) -> Overlay:
-    """The case on the grid of its source."""
+def _overlay(given: Input, entry: JSON, data: PreparedTarget, case: PreparedCase, out: Path) -> Overlay:
+    """The case on the grid of its prediction."""
     scale = case.images[0].intensity
-    image = np.clip((source.array - scale.low) / (scale.high - scale.low), 0, 1)
+    image = given.source.array
+    if case.case.centre is None:
+        image = np.clip((image - scale.low) / (scale.high - scale.low), 0, 1)
+    values = read_volume(out / entry["truth"]).array  # an absolute path stays as it is
+    members = {int(structure): found for structure, found in entry["truth_map"].items()}
     truth = np.zeros(image.shape, np.uint8)
-    values = read_volume(str(case.case.label)).array
-    for structure, members in target.label_map.items():
-        truth[np.isin(values, members)] = structure
-    predicted = read_volume(prediction).array.astype(np.uint8)
-    return Overlay(case.case.id, image, truth, predicted, source.spacing)
+    for structure in data.target.labels:
+        truth[np.isin(values, members.get(structure, [structure]))] = structure
+    predicted = read_volume(out / entry["prediction"]).array.astype(np.uint8)
+    return Overlay(case.case.id, image, truth, predicted, given.source.spacing)
 
 
 def summary(run: Run) -> str:

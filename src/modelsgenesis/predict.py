@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
 from modelsgenesis.targets.patches import fit_scan
 from modelsgenesis.training.inference import Recipe, classify, read_recipe, segment
+from modelsgenesis.training.loop import channels_last
 from modelsgenesis.types import JSON, FloatArray
 
 CASES, REJECTED, TABLE = "cases.json", "rejected.csv", "probabilities.csv"
@@ -64,7 +65,8 @@ class Predictor:
             raise GenesisError(f"{weights}: lacks {report.missing[0]}; fine-tune again")
         automatic = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         placed: Any = network.to(device or automatic)
-        self._network = placed.to(memory_format=torch.channels_last_3d)
+        self._axes: int = placed.backbone.axes
+        self._network = placed.to(memory_format=channels_last(self._axes))
 
     def input(self, volumes: Sequence[Volume]) -> "Input":
         """What the network sees of a case, given one volume a channel.
@@ -73,21 +75,20 @@ class Predictor:
         """
         prepared = [convert(volume, self.recipe.images.preparing()) for volume in volumes]
         first = prepared[0][0]
-        if first.array.ndim != 3:
-            raise GenesisError("a 2D image; the network is for volumes")
+        axes = first.array.ndim
+        if axes < self._axes or (axes > self._axes and self.recipe.task != "segmentation"):
+            raise GenesisError(f"{axes} axes; the network is for {self._axes}, of slices only when it segments")
         for volume, _, _ in prepared:
             if volume.array.shape != first.array.shape:
                 raise GenesisError(f"channels of shapes {first.array.shape} and {volume.array.shape}; resample them")
         return Input(volumes[0], first, np.stack([scale.unit(integers) for _, integers, scale in prepared]))
 
-    def predict(self, given: "Input", name: str, subject: str, out: Path) -> JSON:
-        """The entry of a case in `cases.json`, without truth; the maps of a segmentation are written into `out`."""
-        segmentation = self.recipe.task == "segmentation"
-        found = self._segmented(given, name, out) if segmentation else self._classified(given)
-        return {"case": name, "subject": subject, **found, "truth": None}
+    def classify(self, images: Iterable[FloatArray]) -> Iterator[list[float]]:
+        """Probabilities of the classes for each of `images`, (C, *patch.shape) in [0, 1]."""
+        return classify(self._network, images, self.recipe.task, self.recipe.inference.windows)
 
-    def _segmented(self, given: "Input", name: str, out: Path) -> JSON:
-        """Write `NAME.nii.gz` and the probability maps on the source grid."""
+    def segment(self, given: "Input", name: str, out: Path) -> JSON:
+        """Write `NAME.nii.gz` and the probability maps on the source grid into `out`; their names for `cases.json`."""
         recipe = self.recipe
         logits = segment(self._network, given.image, recipe.patch.shape, recipe.inference)
         probabilities = logits.softmax(0).cpu().numpy()
@@ -104,10 +105,12 @@ class Predictor:
         write_volume(labels, given.source, out / f"{name}.nii.gz")
         return {"prediction": f"{name}.nii.gz", "probabilities": files}
 
-    def _classified(self, given: "Input") -> JSON:
+    def predict(self, given: "Input", name: str, out: Path) -> JSON:
+        """What `cases.json` says of the prediction of a whole scan; maps of a segmentation are written into `out`."""
+        if self.recipe.task == "segmentation":
+            return self.segment(given, name, out)
         patch = self.recipe.patch
-        image = fit_scan(given.image, patch.shape, patch.fitting)
-        return {"probabilities": classify(self._network, image, self.recipe.task)}
+        return {"probabilities": next(self.classify([fit_scan(given.image, patch.shape, patch.fitting)]))}
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Input:
     Attributes:
         source: its first channel as read.
         prepared: the same at the spacing of the recipe.
-        image: (C, X, Y, Z) float32 in [0, 1].
+        image: (C, X, Y, Z) or (C, X, Y) float32 in [0, 1].
     """
 
     source: Volume
@@ -125,9 +128,9 @@ class Input:
     image: FloatArray
 
 
-def write_cases(out: Path, recipe: Recipe, entries: Sequence[JSON]) -> None:
-    """Write `cases.json`, which `genesis evaluate` reads."""
-    write_json(out / CASES, {"task": recipe.task, "labels": recipe.labels, "cases": list(entries)})
+def write_cases(out: Path, recipe: Recipe, entries: Sequence[JSON], **more: Any) -> None:
+    """Write `cases.json`, which `genesis evaluate` reads; `more` joins its upper level."""
+    write_json(out / CASES, {"task": recipe.task, "labels": recipe.labels, **more, "cases": list(entries)})
 
 
 def predict(run_path: Path, scans: Sequence[str | Path], out: Path) -> PredictSummary:
@@ -159,7 +162,8 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path) -> PredictSu
                 reason = str(error).removeprefix(f"{sources[0].path}: ")
                 rejected.append({"path": str(sources[0].path), "reason": reason})
             else:
-                entries.append(predictor.predict(given, name, sources[0].subject, out))
+                found = predictor.predict(given, name, out)
+                entries.append({"case": name, "subject": sources[0].subject, **found, "truth": None})
             progress.advance(note=f"{len(rejected)} rejected")
     write_csv(out / REJECTED, ("path", "reason"), rejected)
     if not entries:

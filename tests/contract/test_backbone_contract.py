@@ -22,14 +22,18 @@ def choice(request: pytest.FixtureRequest) -> BackboneSettings:
 
 
 def cubes(choice: BackboneSettings, *sides: int) -> torch.Tensor:
-    return torch.rand(2, choice.input_channels, *sides, generator=torch.Generator().manual_seed(0))
+    """As many of `sides` as the backbone has axes."""
+    shape = sides[: BACKBONES.get(choice.name).axes]
+    return torch.rand(2, choice.input_channels, *shape, generator=torch.Generator().manual_seed(0))
 
 
 def test_pyramid_and_decoder_are_as_announced(choice: BackboneSettings) -> None:
     backbone = build_backbone(choice)
     stride = backbone.strides[-1]
-    sides = (2 * stride, 4 * stride, 2 * stride)
-    pyramid = backbone.encode(cubes(choice, *sides))
+    x = cubes(choice, 2 * stride, 4 * stride, 2 * stride)
+    sides = x.shape[2:]
+    assert backbone.axes == len(sides)
+    pyramid = backbone.encode(x)
     assert backbone.input_channels == choice.input_channels
     assert len(pyramid) == len(backbone.channels) == len(backbone.strides)
     assert list(backbone.strides) == sorted(set(backbone.strides))
@@ -39,7 +43,7 @@ def test_pyramid_and_decoder_are_as_announced(choice: BackboneSettings) -> None:
 
 
 def test_forward_is_encode(choice: BackboneSettings) -> None:
-    backbone, x = build_backbone(choice).eval(), cubes(choice, 16, 16, 16)
+    backbone, x = build_backbone(choice).eval(), cubes(choice, 32, 32, 32)
     for one, other in zip(backbone(x), backbone.encode(x), strict=True):
         assert torch.equal(one, other)
 
@@ -47,8 +51,9 @@ def test_forward_is_encode(choice: BackboneSettings) -> None:
 @pytest.mark.parametrize("build", [DenseNetwork, ClassificationNetwork])
 def test_heads_attach_and_everything_used_learns(choice: BackboneSettings, build: Any) -> None:
     network = build(build_backbone(choice), 2)
-    logits = network(cubes(choice, 19, 16, 16))
-    assert logits.shape == ((2, 2, 19, 16, 16) if build is DenseNetwork else (2, 2))
+    x = cubes(choice, 19, 16, 16)
+    logits = network(x)
+    assert logits.shape == ((2, 2, *x.shape[2:]) if build is DenseNetwork else (2, 2))
     logits.square().mean().backward()
     silent = {name for name, weight in network.named_parameters() if weight.grad is None}
     assert not silent if build is DenseNetwork else not {name for name in silent if "dense" in name}
@@ -73,7 +78,7 @@ def test_the_encoder_alone_can_be_taken(choice: BackboneSettings, tmp_path: Any)
     report = initialise(other, f"file:{tmp_path / 'weights.safetensors'}", scope="encoder")
     assert report.loaded
     assert not report.adapted
-    x = cubes(choice, 16, 16, 16)
+    x = cubes(choice, 32, 32, 32)
     for taken, wanted in zip(other.backbone.encode(x), one.backbone.encode(x), strict=True):
         torch.testing.assert_close(taken, wanted)
     decoder = [name for name in report.missing if not name.startswith("dense_")]
@@ -86,9 +91,9 @@ def test_weights_of_one_channel_fit_several(choice: BackboneSettings, tmp_path: 
     save_weights(tmp_path / "weights.safetensors", one, {})
     report = initialise(several, f"file:{tmp_path / 'weights.safetensors'}", head=True)
     assert list(report.adapted) == [several.backbone.first_convolution]
-    x = torch.rand(2, 1, 16, 16, 16)
+    x = cubes(replace(choice, input_channels=1), 32, 32, 16)
     with torch.inference_mode():
-        torch.testing.assert_close(several(x.expand(-1, 4, -1, -1, -1)), one(x), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(several(torch.cat([x] * 4, 1)), one(x), rtol=1e-3, atol=1e-3)
 
 
 def test_weights_survive_the_disk(choice: BackboneSettings, tmp_path: Any) -> None:

@@ -160,6 +160,11 @@ def _oriented(image: Any, path: Path, identifier: str) -> Volume:
     )
 
 
+def placed(array: FloatArray, spacing: Spacing, affine: Affine, identifier: str) -> Volume:
+    """The volume of an `array` from memory, (X, Y, Z) or (X, Y), at `affine` (4x4, voxel index to LPS mm)."""
+    return Volume(array, spacing, affine, identifier, _grid_of(affine, array.shape, spacing))
+
+
 def resample(volume: Volume, spacing: Spacing, nearest: bool = False) -> Volume:
     """The volume at another spacing, over the same field of view; linear interpolation, or the nearest voxel.
 

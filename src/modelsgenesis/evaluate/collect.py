@@ -12,6 +12,7 @@ import numpy as np
 
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.classification import Scores, classification_scores
+from modelsgenesis.evaluate.detection import Candidates, detection_intervals
 from modelsgenesis.evaluate.metrics import TOLERANCE, outcome, segmentation_scores
 from modelsgenesis.evaluate.predictions import (
     Classification,
@@ -171,6 +172,15 @@ def _classification(predictions: Classification, path: Path, seed: int) -> tuple
     for key, interval in intervals.items():
         metric, _, group = key.partition("/")
         table.setdefault(group or OVERALL, {})[metric] = _plain(interval)
+    if predictions.findings:
+        candidates = Candidates(
+            [case.probabilities[-1] for case in cases],
+            [case.subject for case in cases],
+            [case.finding for case in cases],
+            predictions.findings,
+        )
+        found = detection_intervals(candidates, seed)
+        table[OVERALL] |= {name: _plain(interval) for name, interval in found.items()}
     rows = [_classified_row(case, names) for case in cases]
     return rows, {"metrics": table, "reasons": scores.reasons}
 

@@ -28,12 +28,14 @@ class SegmentedCase:
 
 @dataclass(frozen=True)
 class ClassifiedCase:
-    """One case with a probability a class; `truth` is a class index, or 0 or 1 for each label."""
+    """One case with a probability a class; `truth` is a class index, or 0 or 1 for each label; `finding` the lesion
+    that a candidate hits."""
 
     case: str
     subject: str
     probabilities: list[float]
     truth: int | list[int] | None = None
+    finding: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,15 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Classification:
-    """Predictions of a classification; `labels` maps the place in `probabilities`, as text, to the class's name."""
+    """Predictions of a classification; `labels` maps the place in `probabilities`, as text, to the class's name.
+
+    Candidates for lesions also have `findings`: every lesion of the subjects, hit or not -> its subject.
+    """
 
     task: Literal["classification", "multilabel"]
     labels: dict[str, str]
     cases: list[ClassifiedCase]
+    findings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

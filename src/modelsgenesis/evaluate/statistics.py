@@ -71,7 +71,7 @@ def mean_interval(
     _, clusters = np.unique(clusters, return_inverse=True)
     sums, counts = np.bincount(clusters, weights=data).astype(np.float64), np.bincount(clusters)
     means = _resampled_means(sums, counts, resamples, seed) if len(sums) > 1 else np.empty(0)
-    return _interval(float(data.mean()), means, len(data), level)
+    return interval(float(data.mean()), means, len(data), level)
 
 
 def _resampled_means(sums: Values, counts: npt.NDArray[np.integer], resamples: int, seed: int) -> Values:
@@ -108,7 +108,7 @@ def statistic_intervals(
     draws = [rng.integers(0, len(members), len(members)) for _ in range(resamples)] if len(members) > 1 else []
     repeated = [statistic(np.concatenate([members[index] for index in draw])) for draw in draws]
     return {
-        name: _interval(value, np.array([draw[name] for draw in repeated]), cases, level)
+        name: interval(value, np.array([draw[name] for draw in repeated]), cases, level)
         for name, value in values.items()
     }
 
@@ -129,7 +129,8 @@ def _clusters(cases: int, subjects: Sequence[str] | None) -> npt.NDArray[np.int6
     return np.unique(np.asarray(subjects, dtype=str), return_inverse=True)[1]
 
 
-def _interval(value: float, repeated: Values, cases: int, level: float) -> Interval:
+def interval(value: float, repeated: Values, cases: int, level: float) -> Interval:
+    """The percentile interval of a statistic: its `value`, and its values on resamples (NaN: undefined there)."""
     defined = repeated[~np.isnan(repeated)]
     if math.isnan(value) or not len(defined):
         return Interval(value, math.nan, math.nan, cases, len(defined))

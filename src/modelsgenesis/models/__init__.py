@@ -6,7 +6,9 @@ from typing import Any
 from modelsgenesis.config import settings
 from modelsgenesis.registry import Registry
 
-BACKBONES: Registry[Callable[..., Any]] = Registry("backbone", {"unet3d": "modelsgenesis.models.unet3d:UNet3D"})
+BACKBONES: Registry[Callable[..., Any]] = Registry(
+    "backbone", {"unet3d": "modelsgenesis.models.unet3d:UNet3D", "unet2d": "modelsgenesis.models.unet2d:UNet2D"}
+)
 
 
 @settings
@@ -16,7 +18,7 @@ class BackboneSettings:
     name: str = "unet3d"
     """A registered backbone."""
     width: int = 32
-    """Base width; 32 is the published network."""
+    """Base width; 32 is the published 3D network, 64 the 2D one."""
     norm: str = "batch"
     """batch (batch statistics always, as published), running, or group."""
     input_channels: int = 1

@@ -7,11 +7,11 @@ from torch.nn import functional
 
 
 class _PointwiseHead(nn.Module):
-    """1x1x1 convolution; named `final_conv` inside `out_tr` as in the published weights."""
+    """1x1(x1) convolution; named `final_conv` inside `out_tr` as in the published weights."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, axes: int) -> None:
         super().__init__()
-        self.final_conv = nn.Conv3d(inputs, outputs, kernel_size=1)
+        self.final_conv = (nn.Conv3d if axes == 3 else nn.Conv2d)(inputs, outputs, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.final_conv(x)
@@ -19,7 +19,7 @@ class _PointwiseHead(nn.Module):
 
 
 class DenseNetwork(nn.Module):
-    """Encoder-decoder with one output per voxel: logits (N, outputs, X, Y, Z).
+    """Encoder-decoder with one output per voxel: logits (N, outputs, X, Y, Z), or (N, outputs, X, Y) of images.
 
     Serves restoration and segmentation. Any input size: sides that the deepest stride does not
     divide are padded by repeating the border and the output is cropped.
@@ -28,14 +28,15 @@ class DenseNetwork(nn.Module):
     def __init__(self, backbone: Any, outputs: int) -> None:
         super().__init__()
         self.backbone = backbone
-        self.out_tr = _PointwiseHead(backbone.decoder_channels, outputs)
+        self.out_tr = _PointwiseHead(backbone.decoder_channels, outputs, backbone.axes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, X, Y, Z) to logits (N, outputs, X, Y, Z)."""
+        """(N, C, X, Y(, Z)) to logits (N, outputs, X, Y(, Z))."""
         padded = _pad(x, self.backbone.strides[-1])
         logits: Tensor = self.out_tr(self.backbone.decode(self.backbone.encode(padded)))
-        width, height, depth = x.shape[2:]
-        return logits[..., :width, :height, :depth]
+        for axis, side in enumerate(x.shape[2:], start=2):
+            logits = logits.narrow(axis, 0, side)
+        return logits
 
 
 class ClassificationNetwork(nn.Module):
@@ -48,7 +49,7 @@ class ClassificationNetwork(nn.Module):
         self.dense_2 = nn.Linear(hidden, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, X, Y, Z) to logits (N, outputs)."""
+        """(N, C, X, Y(, Z)) to logits (N, outputs)."""
         deepest = self.backbone.encode(_pad(x, self.backbone.strides[-1]))[-1]
         logits: Tensor = self.dense_2(functional.relu(self.dense_1(deepest.flatten(2).mean(2))))
         return logits

@@ -4,31 +4,12 @@ Width 32 is the published network: with the one-channel restoration head it has 
 """
 
 from collections.abc import Sequence
-from math import gcd
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-NormMode = Literal["batch", "running", "group"]
-"""``batch``: batch statistics always, also at inference, as published; ``running``: PyTorch's usual batch norm;
-``group``: group norm, for batches too small for statistics."""
-
-
-class AlwaysBatchNorm(nn.BatchNorm3d):
-    """Batch norm that uses the statistics of the batch at hand in training and at inference (PAPER 1.3)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise (N, C, X, Y, Z); running statistics are kept up only in training, for export."""
-        mean, var = (self.running_mean, self.running_var) if self.training else (None, None)
-        return functional.batch_norm(input, mean, var, self.weight, self.bias, True, self.momentum or 0.0, self.eps)
-
-
-def _norm(mode: NormMode, channels: int) -> nn.Module:
-    if mode == "group":
-        return nn.GroupNorm(gcd(8, channels), channels)
-    return AlwaysBatchNorm(channels) if mode == "batch" else nn.BatchNorm3d(channels)
+from modelsgenesis.models.norm import NormMode, make_norm
 
 
 class _Convolution(nn.Module):
@@ -37,7 +18,7 @@ class _Convolution(nn.Module):
     def __init__(self, inputs: int, outputs: int, norm: NormMode) -> None:
         super().__init__()
         self.conv1 = nn.Conv3d(inputs, outputs, kernel_size=3, padding=1)
-        self.bn1 = _norm(norm, outputs)
+        self.bn1 = make_norm(norm, outputs, axes=3)
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.bn1(self.conv1(x)), inplace=True)
@@ -77,6 +58,7 @@ class UNet3D(nn.Module):
         norm: see `NormMode`.
 
     Attributes:
+        axes: spatial axes of the input.
         channels: channels of the encoder pyramid.
         strides: voxels of the input per voxel of each pyramid level.
         decoder_channels: channels of what `decode` returns.
@@ -84,6 +66,7 @@ class UNet3D(nn.Module):
         first_convolution: name of the weight that sees the input channels, (outputs, input channels, ...).
     """
 
+    axes = 3
     encoder_prefixes = ("down_tr64.", "down_tr128.", "down_tr256.", "down_tr512.")
     first_convolution = "down_tr64.ops.0.conv1.weight"
 

@@ -21,7 +21,8 @@ from modelsgenesis.files import replacing
 from modelsgenesis.registry import Registry
 from modelsgenesis.types import JSON
 
-HEAD_PREFIXES = ("out_tr.", "dense_1.", "dense_2.")
+HEAD_PREFIXES = ("out_tr.", "dense_1.", "dense_2.", "fc.")
+"""Beginnings of the names of heads: ours, and that of torchvision's ResNet."""
 COUNTER = "num_batches_tracked"
 
 
@@ -87,7 +88,7 @@ def from_scratch(rest: str, network: nn.Module, scope: str, head: bool) -> LoadR
     if rest and rest not in fill:
         raise UsageError(f"init scratch:{rest} is unknown; valid: scratch, scratch:he, scratch:xavier")
     for module in network.modules() if rest else ():
-        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d | nn.Linear):
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d | nn.Conv2d | nn.Linear):
             fill[rest](module.weight)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -18,12 +18,14 @@ Fitting = Literal["centre", "resize"]
 class PatchSettings:
     """Size and choice of the patches."""
 
-    shape: tuple[int, int, int] = (64, 64, 32)
-    """Voxels along X, Y, Z: of the patches and windows of a segmentation, of the input of a classification."""
+    shape: tuple[int, ...] = (64, 64, 32)
+    """Voxels along X, Y, Z of patches, windows and inputs; two sides (axial slices) for a network of images."""
     foreground: float = 1 / 3
     """Segmentation: share of the patches centred on a voxel of a structure, each structure being as likely."""
     fitting: Fitting = "centre"
     """Classification: centre (crop or pad with zeros around the centre) or resize (the whole scan, interpolated)."""
+    jitter: float = 0.1
+    """Cases that are places in a scan: in training, the place is moved by up to this share of each side."""
 
 
 class PatchSampler:
@@ -47,32 +49,62 @@ class PatchSampler:
             )
 
     def patch(self, rng: np.random.Generator) -> tuple[FloatArray, Labels]:
-        """Image (C, X, Y, Z) in [0, 1] and its structures (X, Y, Z) uint8; consumes `rng`.
+        """Image (C, *shape) in [0, 1] and its structures, `shape` uint8; consumes `rng`.
 
         A case smaller than the patch is padded with zeros, which are background, on both sides.
         """
         case, places = self._cases[int(rng.integers(len(self._cases)))]
         shape = self._choice.shape
+        if case.case.centre is not None:
+            centre = moved(case, self._choice, rng)
+            return self._data.image_around(case, centre, shape), self._data.label_around(case, centre, shape)
+        full = (*shape, *(1,) * (len(case.shape) - len(shape)))
+        last = np.maximum(0, np.array(case.shape) - full)
         if places.structures and rng.random() < self._choice.foreground:
-            centre = np.array(places.draw(rng))
-            corner = np.clip(centre - np.array(shape) // 2, 0, np.maximum(0, np.array(case.shape) - shape))
+            corner = np.clip(np.array(places.draw(rng)) - np.array(full) // 2, 0, last)
         else:
-            corner = rng.integers(0, np.maximum(0, np.array(case.shape) - shape), endpoint=True)
+            corner = rng.integers(0, last, endpoint=True)
         start = tuple(int(c) for c in corner)
-        size = tuple(min(side, whole) for side, whole in zip(shape, case.shape, strict=True))
-        return (
-            crop_or_pad(self._data.image(case, start, size), shape),
-            crop_or_pad(self._data.label(case, start, size), shape),
-        )
+        size = tuple(min(side, whole) for side, whole in zip(full, case.shape, strict=True))
+        image, label = self._data.image(case, start, size), self._data.label(case, start, size)
+        return crop_or_pad(image, full).reshape(-1, *shape), crop_or_pad(label, full).reshape(shape)
+
+
+def moved(case: PreparedCase, choice: PatchSettings, rng: np.random.Generator) -> tuple[float, ...]:
+    """The voxel a training case is cut around: its centre, moved a little; consumes `rng`."""
+    reach = [choice.jitter * side for side in choice.shape] + [0.0] * (len(case.shape) - len(choice.shape))
+    return tuple(c + float(rng.uniform(-r, r)) for c, r in zip(case.centre, reach, strict=True))
+
+
+def classified_input(
+    data: PreparedTarget, case: PreparedCase, choice: PatchSettings, rng: np.random.Generator | None = None
+) -> FloatArray:
+    """What a classification sees of a case, (C, *choice.shape) in [0, 1].
+
+    The whole scan, fitted, or the cube around the case's centre, moved a little where `rng` is given (training).
+    """
+    if case.case.centre is None:
+        return fit_scan(data.image(case), choice.shape, choice.fitting)
+    centre = case.centre if rng is None else moved(case, choice, rng)
+    return data.image_around(case, centre, choice.shape)
 
 
 def fit_scan(image: FloatArray, shape: Shape, fitting: Fitting) -> FloatArray:
-    """A whole scan (C, X, Y, Z) in [0, 1] as the input of a classification, (C, *shape)."""
+    """A whole scan (C, X, Y(, Z)) in [0, 1] as the input of a classification, (C, *shape).
+
+    Raises UsageError when it has not as many axes as `shape`.
+    """
+    if image.ndim - 1 != len(shape):
+        raise UsageError(f"patch.shape: {shape} does not fit a scan of {image.ndim - 1} axes; choose another backbone")
     if fitting == "centre":
         return crop_or_pad(image, shape)
     import torch
 
-    resized = torch.nn.functional.interpolate(torch.from_numpy(image)[None], shape, mode="trilinear")
+    mode = "trilinear" if len(shape) == 3 else "bilinear"
+    # Antialiasing, which is there for images only, keeps what is thinner than a pixel of the smaller image.
+    resized = torch.nn.functional.interpolate(
+        torch.from_numpy(image)[None], shape, mode=mode, antialias=len(shape) == 2
+    )
     return np.asarray(resized[0].numpy(), np.float32)
 
 

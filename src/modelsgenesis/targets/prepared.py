@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from modelsgenesis.config import digest, settings, to_dict
 from modelsgenesis.data.convert import PrepareSettings
 from modelsgenesis.data.cubes import generator
+from modelsgenesis.data.geometry import Affine
 from modelsgenesis.data.manifest import Scan, read_manifest
 from modelsgenesis.data.prepare import REJECTED, prepare
 from modelsgenesis.data.store import Store, open_store
@@ -37,7 +38,7 @@ class ImageSettings:
     window: tuple[float, float] | None = None
     """Physical values that become 0 and 1; None for the modality's usual ones."""
     spacing: tuple[float, float, float] | None = None
-    """Resample to these mm per voxel; None keeps each scan's own."""
+    """Resample to these mm per voxel along X, Y, Z; None keeps each scan's own."""
 
     def preparing(self) -> PrepareSettings:
         """The settings of `genesis prepare` for the images."""
@@ -58,8 +59,18 @@ class PreparedCase:
 
     @property
     def shape(self) -> Shape:
-        """(X, Y, Z) in voxels of the prepared images."""
+        """(X, Y, Z) or (X, Y) in voxels of the prepared images."""
         return self.images[0].shape
+
+    @property
+    def centre(self) -> tuple[float, ...]:
+        """Voxel coordinates of the place the case is about; of the middle of the scan when it is about all of it."""
+        if self.case.centre is None:
+            return tuple((side - 1) / 2 for side in self.shape)
+        axes = len(self.shape)
+        affine = np.array(self.images[0].affine)
+        offset = np.array(self.case.centre[:axes]) - affine[:axes, 3]
+        return tuple(np.linalg.solve(affine[:axes, :axes], offset).tolist())
 
 
 class PreparedTarget:
@@ -93,14 +104,43 @@ class PreparedTarget:
         """Structures of the cube, or of the whole case: (X, Y, Z) uint8, 0 is background."""
         return self._classes[self._values(case, corner, shape)]
 
+    def image_around(self, case: PreparedCase, centre: Sequence[float], shape: Shape) -> FloatArray:
+        """The cube of `shape` around the voxel `centre`, (C, *shape) float32 in [0, 1]; zeros beyond the scan.
+
+        Two sides, of a volume, are an axial slice.
+        """
+        part = _window(centre, shape, case.shape)
+        image = self.image(case, part.corner, part.shape)
+        return np.pad(image, [(0, 0), *part.margins]).reshape(len(image), *shape)
+
+    def label_around(self, case: PreparedCase, centre: Sequence[float], shape: Shape) -> Labels:
+        """Structures of the same cube, `shape` uint8; background beyond the scan."""
+        part = _window(centre, shape, case.shape)
+        return np.pad(self.label(case, part.corner, part.shape), part.margins).reshape(shape)
+
     def _values(self, case: PreparedCase, corner: Shape | None = None, shape: Shape | None = None) -> IntegerArray:
         if self._labels is None or case.label is None:
             raise GenesisError(f"{case.case.id}: has no label map; this is a {self.target.task}")
         return self._labels.read(case.label, corner, shape)
 
+    def judged_image(self, case: PreparedCase, shape: Shape) -> FloatArray:
+        """What a segmentation is judged on, (C, ...) in [0, 1]: the whole scan, or the cube around the centre."""
+        return self.image(case) if case.case.centre is None else self.image_around(case, case.centre, shape)
+
+    def judged_label(self, case: PreparedCase, shape: Shape) -> Labels:
+        """The structures of `judged_image`."""
+        return self.label(case) if case.case.centre is None else self.label_around(case, case.centre, shape)
+
+    def affine_around(self, case: PreparedCase, shape: Shape) -> Affine:
+        """4x4, voxel index of the cube of `shape` around the case's centre to LPS mm."""
+        affine = np.array(case.images[0].affine)
+        first = np.array(_window(case.centre, shape, case.shape).first)
+        affine[: len(first), 3] += affine[: len(first), : len(first)] @ first
+        return affine
+
     def places(self, case: PreparedCase) -> "Places":
         """Where its structures are; found by reading the label map once, then kept beside the stores."""
-        path = self._folder / "places" / f"{case.case.id}.npz"
+        path = self._folder / "places" / f"{case.label.id if case.label else case.case.id}.npz"
         if not path.is_file():
             _write_places(path, self._values(case))
         return Places(path, case, self.target)
@@ -111,12 +151,34 @@ class PreparedTarget:
             [
                 one.case.id,
                 one.case.subject,
+                one.case.centre,
                 [scan.digest for scan in one.images],
                 one.label.digest if one.label is not None else one.case.label,
             ]
             for one in self.cases
         ]
         return digest([contents, dict(self.target.labels), {k: list(v) for k, v in self.target.label_map.items()}])
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A cube's first voxel, the part of it that lies in the scan, and the voxels missing before and after that."""
+
+    first: Shape
+    corner: Shape
+    shape: Shape
+    margins: list[tuple[int, int]]
+
+
+def _window(centre: Sequence[float], shape: Shape, scan: Shape) -> _Window:
+    """The cube of `shape` (axes it lacks are one voxel thick) around `centre`, which is moved into the scan."""
+    full = (*shape, *(1,) * (len(scan) - len(shape)))
+    middle = [min(max(round(c), 0), whole - 1) for c, whole in zip(centre, scan, strict=True)]
+    first = [m - side // 2 for m, side in zip(middle, full, strict=True)]
+    low = [max(f, 0) for f in first]
+    high = [min(f + side, whole) for f, side, whole in zip(first, full, scan, strict=True)]
+    margins = [(a - f, f + side - b) for f, side, a, b in zip(first, full, low, high, strict=True)]
+    return _Window(tuple(first), tuple(low), tuple(b - a for a, b in zip(low, high, strict=True)), margins)
 
 
 class Places:
@@ -160,9 +222,9 @@ def prepare_target(target: Target, images: ImageSettings, cache: Path) -> Prepar
     The folder below `cache` is named after the files (paths, sizes, times) and `images`, so other runs share it and
     changed files are read again.
 
-    Raises GenesisError naming file and reason when a scan cannot be used or a label map holds an unknown value,
-    UsageError for 2D images.
+    Raises GenesisError naming file and reason when a scan cannot be used or a label map holds an unknown value.
     """
+    _derive(target)
     pictures = [path for case in target.cases for path in case.images]
     maps = [case.label for case in target.cases if isinstance(case.label, Path)]
     folder = cache / digest([[_stamp(path) for path in sorted({*pictures, *maps})], to_dict(images)])
@@ -178,15 +240,30 @@ def prepare_target(target: Target, images: ImageSettings, cache: Path) -> Prepar
     ]
     for case in cases:
         _check(case)
-    _refuse_copies(cases)
+    _refuse_copies(cases, target.sides)
     stores = open_store(folder / "images"), open_store(folder / "labels") if maps else None
     prepared = PreparedTarget(target, *stores, cases, folder)
-    if maps:
-        with Progress(len(cases), "checking labels", "cases") as progress:
-            for case in cases:
-                prepared.places(case)
-                progress.advance()
+    of_maps = {case.label.id: case for case in cases if case.label is not None}
+    with Progress(len(of_maps), "checking labels", "maps") as progress:
+        for case in of_maps.values():
+            prepared.places(case)
+            progress.advance()
     return prepared
+
+
+def _derive(target: Target) -> None:
+    """Have the target make the files that its data hold in another form and that are not there yet."""
+    if target.derive is None:
+        return
+    missing: dict[Path, Case] = {}
+    for case in target.cases:
+        files = (*case.images, *([case.label] if isinstance(case.label, Path) else []))
+        missing |= {path: case for path in files if path not in missing and not path.exists()}
+    with Progress(len(missing), "converting", "files") as progress:
+        for path, case in missing.items():
+            if not path.exists():  # one call may make several
+                target.derive(case)
+            progress.advance()
 
 
 def _stamp(path: Path) -> list[Any]:
@@ -227,22 +304,25 @@ def _refuse_rejected(paths: set[str], store: Path) -> None:
 
 
 def _check(case: PreparedCase) -> None:
-    if len(case.shape) != 3:
-        raise UsageError(f"{case.images[0].source}: a 2D image; the networks here are for volumes")
     for scan in (*case.images, *([case.label] if case.label else [])):
         if scan.shape != case.shape:
             raise GenesisError(
                 f"{scan.source}: shape {scan.shape}, but {case.images[0].source} has {case.shape}; "
                 "resample it onto that grid"
             )
+    if not all(-1 <= c <= side for c, side in zip(case.centre, case.shape, strict=True)):
+        raise GenesisError(
+            f"{case.case.id}: its centre {case.case.centre} mm lies outside {case.images[0].source}; correct the table"
+        )
 
 
-def _refuse_copies(cases: Sequence[PreparedCase]) -> None:
+def _refuse_copies(cases: Sequence[PreparedCase], sides: Mapping[str, str]) -> None:
     """The same image under two subjects would be learnt on one side of the split and tested on the other."""
     owners: dict[str, PreparedCase] = {}
     for case in cases:
         first = owners.setdefault(case.images[0].digest, case)
-        if first.case.subject != case.case.subject:
+        one, other = first.case.subject, case.case.subject
+        if one != other and not (one in sides and sides[one] == sides.get(other)):
             raise GenesisError(
                 f"{case.images[0].source}: the same image as {first.images[0].source}, but of another subject; "
                 "remove one, or give both one subject"

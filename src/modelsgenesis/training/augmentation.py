@@ -21,19 +21,20 @@ class Augmentation:
 
     Args:
         strength: off, light or strong.
+        axes: spatial axes of the image, 3 or 2.
     """
 
-    def __init__(self, strength: str) -> None:
+    def __init__(self, strength: str, axes: int = 3) -> None:
         if strength not in _RECIPES:
             raise UsageError(f"augmentation: {strength!r} is unknown; valid: {', '.join(_RECIPES)}")
-        self._strength = strength
+        self._strength, self._axes = strength, axes
         self._transforms: dict[tuple[bool, bool], Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_transforms": {}}
 
     def apply(self, image: FloatArray, label: Any, rng: np.random.Generator) -> tuple[FloatArray, Any]:
-        """Augmented (C, X, Y, Z) image in [0, 1] and (1, X, Y, Z) label map (None stays None); consumes `rng`."""
+        """Augmented (C, X, Y(, Z)) image in [0, 1] and (1, X, Y(, Z)) label map (None stays None); consumes `rng`."""
         if self._strength == "off":
             return image, label
         square = image.shape[1] == image.shape[2]
@@ -50,21 +51,21 @@ class Augmentation:
             from monai.transforms import Compose
 
             keys = ("image", "label") if labelled else ("image",)
-            self._transforms[labelled, square] = Compose(_RECIPES[self._strength](keys, square))
+            self._transforms[labelled, square] = Compose(_RECIPES[self._strength](keys, square, self._axes))
         return self._transforms[labelled, square]
 
 
-def _light(keys: Sequence[str], square: bool) -> list[Any]:  # noqa: ARG001 - one signature for all
+def _light(keys: Sequence[str], square: bool, axes: int) -> list[Any]:  # noqa: ARG001 - one signature for all
     from monai.transforms import RandGaussianNoised, RandScaleIntensityd
 
     return [
-        _affine(keys, degrees=10, scale=0.1, probability=0.5),
+        _affine(keys, axes, degrees=10, scale=0.1),
         RandScaleIntensityd("image", factors=0.1, prob=0.3),
         RandGaussianNoised("image", prob=0.2, std=0.03),
     ]
 
 
-def _strong(keys: Sequence[str], square: bool) -> list[Any]:
+def _strong(keys: Sequence[str], square: bool, axes: int) -> list[Any]:
     from monai.transforms import (
         RandAdjustContrastd,
         RandFlipd,
@@ -75,9 +76,9 @@ def _strong(keys: Sequence[str], square: bool) -> list[Any]:
     )
 
     return [
-        *(RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in range(3)),
+        *(RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in range(axes)),
         *([RandRotate90d(keys, prob=0.5, spatial_axes=(0, 1))] if square else []),
-        _affine(keys, degrees=30, scale=0.2, probability=0.5),
+        _affine(keys, axes, degrees=30, scale=0.2),
         RandScaleIntensityd("image", factors=0.2, prob=0.3),
         RandAdjustContrastd("image", prob=0.3, gamma=(0.7, 1.5)),
         RandGaussianSmoothd("image", (0.25, 1.0), (0.25, 1.0), (0.25, 1.0), prob=0.2),
@@ -85,21 +86,21 @@ def _strong(keys: Sequence[str], square: bool) -> list[Any]:
     ]
 
 
-def _affine(keys: Sequence[str], degrees: float, scale: float, probability: float) -> Any:
+def _affine(keys: Sequence[str], axes: int, degrees: float, scale: float) -> Any:
     from monai.transforms import RandAffined
 
     return RandAffined(
         keys,
-        prob=probability,
-        rotate_range=(degrees * DEGREE,) * 3,
-        scale_range=(scale,) * 3,
+        prob=0.5,
+        rotate_range=(degrees * DEGREE,) * (3 if axes == 3 else 1),
+        scale_range=(scale,) * axes,
         mode=["bilinear", "nearest"][: len(keys)],
         padding_mode="zeros",
     )
 
 
-_RECIPES: dict[str, Callable[[Sequence[str], bool], list[Any]]] = {
-    "off": lambda keys, square: [],  # noqa: ARG005 - one signature for all
+_RECIPES: dict[str, Callable[[Sequence[str], bool, int], list[Any]]] = {
+    "off": lambda keys, square, axes: [],  # noqa: ARG005 - one signature for all
     "light": _light,
     "strong": _strong,
 }

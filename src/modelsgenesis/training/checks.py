@@ -1,6 +1,7 @@
 """Validation of fine-tuning: Dice on unseen scans, ranking and decisions on unseen cases."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ from modelsgenesis.data.cubes import generator
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.classification import classification_scores
 from modelsgenesis.evaluate.metrics import dice
-from modelsgenesis.targets.patches import PatchSampler, fit_scan
+from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
 from modelsgenesis.training.inference import Recipe, classify, count_windows, evaluating, segment
 
@@ -31,6 +32,8 @@ class CheckSettings:
     """auto: most windows of all validation scans together."""
     patches: int = 128
     """Patches."""
+    most_cases: int = 4096
+    """Classification: cases of the validation at most; of more, a random part with every class in it is used."""
 
 
 class SegmentationCheck:
@@ -55,7 +58,8 @@ class SegmentationCheck:
         self._data, self._cases, self._recipe, self._choice, self._seed = data, cases, recipe, choice, seed
         self._sampler = PatchSampler(data, cases, recipe.patch)
         shape, overlap = recipe.patch.shape, recipe.inference.overlap
-        windows = sum(count_windows(case.shape, shape, overlap) for case in cases)
+        scans = [shape if case.case.centre is not None else case.shape for case in cases]
+        windows = sum(count_windows(scan, shape, overlap) for scan in scans)
         automatic = "scans" if windows <= choice.most_windows else "patches"
         self.on = automatic if choice.on == "auto" else choice.on
 
@@ -70,8 +74,9 @@ class SegmentationCheck:
         """Mean over the scans in which it is defined."""
         of_scans: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
         for case in self._cases:
-            logits = segment(network, self._data.image(case), self._recipe.patch.shape, self._recipe.inference)
-            predicted, truth = logits.argmax(0).cpu().numpy(), self._data.label(case)
+            shape = self._recipe.patch.shape
+            logits = segment(network, self._data.judged_image(case, shape), shape, self._recipe.inference)
+            predicted, truth = logits.argmax(0).cpu().numpy(), self._data.judged_label(case, shape)
             for structure, values in of_scans.items():
                 values.append(dice(truth == structure, predicted == structure))
         defined = {k: [v for v in values if not math.isnan(v)] for k, values in of_scans.items()}
@@ -99,7 +104,10 @@ class ClassificationCheck:
         monitor: "auc", or "balanced_accuracy" where no class has both kinds of cases.
     """
 
-    def __init__(self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe) -> None:
+    def __init__(
+        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CheckSettings, seed: int
+    ) -> None:
+        cases = _part(cases, choice.most_cases, seed)
         self._data, self._cases, self._recipe = data, cases, recipe
         labels: list[Any] = [case.case.label for case in cases]
         self._truth = np.array(labels, np.int64)
@@ -110,9 +118,24 @@ class ClassificationCheck:
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`auc`, `balanced_accuracy` and `accuracy`; undefined ones are left out."""
-        shape, fitting = self._recipe.patch.shape, self._recipe.patch.fitting
-        inputs = (fit_scan(self._data.image(case), shape, fitting) for case in self._cases)
-        probabilities = np.array([classify(network, image, self._recipe.task) for image in inputs])
+        inputs = (classified_input(self._data, case, self._recipe.patch) for case in self._cases)
+        size = self._recipe.inference.windows
+        probabilities = np.array(list(classify(network, inputs, self._recipe.task, size)))
         values = classification_scores(self._truth, probabilities).values
         shown = {name: values[name] for name in ("auc", "balanced_accuracy", "accuracy")}
         return {name: value for name, value in shown.items() if not math.isnan(value)}
+
+
+def _part(cases: Sequence[PreparedCase], most: int, seed: int) -> Sequence[PreparedCase]:
+    """At most about `most` cases: at random, but of a rare class up to `most` / classes, as many as there are."""
+    if len(cases) <= most:
+        return cases
+    fair = most // len({str(case.case.label) for case in cases})
+    kept: list[PreparedCase] = []
+    rest: list[PreparedCase] = []
+    counts: Counter[str] = Counter()
+    for index in generator(seed, STREAM).permutation(len(cases)).tolist():
+        label = str(cases[index].case.label)
+        (kept if counts[label] < fair else rest).append(cases[index])
+        counts[label] += 1
+    return [*kept, *rest[: max(0, most - len(kept))]]

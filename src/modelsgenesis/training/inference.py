@@ -1,12 +1,14 @@
 """From a trained network to predictions: sliding windows over whole scans, one forward pass for a classification."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,7 +31,8 @@ class InferenceSettings:
     overlap: float = 0.5
     """Overlap of neighbouring windows, a share of their side."""
     windows: int = 4
-    """Windows a forward pass. With `backbone.norm` "batch" they share their statistics, so it changes the result."""
+    """Windows (or cases of a classification) a forward pass. With `backbone.norm` "batch" they share their statistics,
+    so it changes the result."""
     probabilities: bool = True
     """Write the probability map of each structure beside the label map."""
 
@@ -81,21 +84,24 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def segment(network: nn.Module, image: FloatArray, shape: Shape, choice: InferenceSettings) -> Tensor:
-    """Logits (1 + structures, X, Y, Z), float32, of a whole scan (C, X, Y, Z) in [0, 1].
+    """Logits (1 + structures, X, Y(, Z)), float32, of a whole scan (C, X, Y(, Z)) in [0, 1].
 
-    Windows of `shape` are blended with Gaussian weights; a scan smaller than a window is padded with zeros.
+    Windows of `shape` are blended with Gaussian weights; a scan smaller than a window is padded with zeros. A network
+    of images goes through the axial slices of a volume.
     """
     from monai.inferers import sliding_window_inference
 
     device = next(network.parameters()).device
     outputs = network.out_tr.final_conv.out_channels  # type: ignore[union-attr]
     large = 4 * int(outputs) * math.prod(image.shape[1:]) > LARGEST_ON_DEVICE  # type: ignore[arg-type]
+    thin = image.ndim - 1 - len(shape)
     with evaluating(network):
         logits: Any = sliding_window_inference(
             torch.from_numpy(image)[None],
-            shape,
+            (*shape, *(1,) * thin),
             choice.windows,
-            network.forward,  # not compiled: the last windows of a scan are fewer
+            # not compiled: the last windows of a scan are fewer
+            (lambda window: network.forward(window[..., 0])[..., None]) if thin else network.forward,
             overlap=choice.overlap,
             mode="gaussian",
             sw_device=device,
@@ -106,14 +112,20 @@ def segment(network: nn.Module, image: FloatArray, shape: Shape, choice: Inferen
 
 
 def count_windows(scan: Shape, shape: Shape, overlap: float) -> int:
-    """Windows that cover a scan."""
+    """Windows that cover a scan; axes that `shape` lacks are one voxel thick."""
+    shape = (*shape, *(1,) * (len(scan) - len(shape)))
     steps = [max(1, int(side * (1 - overlap))) for side in shape]
     return math.prod(1 + math.ceil(max(0, n - side) / step) for n, side, step in zip(scan, shape, steps, strict=True))
 
 
-def classify(network: nn.Module, image: FloatArray, task: str) -> list[float]:
-    """Probabilities of the classes for an input (C, X, Y, Z): summing to 1 ("classification"), each by itself else."""
-    with evaluating(network):
-        logits = network.forward(torch.from_numpy(image)[None].to(next(network.parameters()).device)).double()
-        probabilities: list[float] = (logits.softmax(1) if task == "classification" else logits.sigmoid())[0].tolist()
-    return probabilities
+def classify(network: nn.Module, images: Iterable[FloatArray], task: str, size: int) -> Iterator[list[float]]:
+    """Probabilities of the classes for each input (C, *sides), `size` inputs a forward pass.
+
+    They sum to 1 ("classification") or stand each by itself ("multilabel").
+    """
+    device, waiting = next(network.parameters()).device, iter(images)
+    while batch := list(islice(waiting, size)):
+        with evaluating(network):
+            logits = network.forward(torch.from_numpy(np.stack(batch)).to(device)).double()
+            probabilities = logits.softmax(1) if task == "classification" else logits.sigmoid()
+        yield from probabilities.tolist()

@@ -70,7 +70,8 @@ def fit(task: Task, network: nn.Module, fabric: Fabric, run: Run, loop: LoopSett
     if loop.batch_size % loop.accumulate:
         raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
     if loop.channels_last:
-        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        # A format is for tensors of its number of axes, so the network's volumes or images take the one that is theirs.
+        network = network.to(memory_format=channels_last(network.backbone.axes))  # type: ignore
     if loop.compile:
         network.compile()
     wrapped, optimiser = fabric.setup(network, build_optimiser(network.parameters(), optim))
@@ -152,9 +153,14 @@ class _Trainer:
 
     def _place(self, tensor: Tensor) -> Tensor:
         tensor = self._fabric.to_device(tensor)
-        if self._loop.channels_last and tensor.ndim == 5:
-            return tensor.contiguous(memory_format=torch.channels_last_3d)
+        if self._loop.channels_last and tensor.ndim in (4, 5):
+            return tensor.contiguous(memory_format=channels_last(tensor.ndim - 2))
         return tensor
+
+
+def channels_last(axes: int) -> Any:
+    """The memory format of networks and batches with `axes` spatial axes."""
+    return torch.channels_last_3d if axes == 3 else torch.channels_last
 
 
 def _any_rank(fabric: Fabric, flag: bool) -> bool:

@@ -13,6 +13,9 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from modelsgenesis.models.norm import AlwaysBatchNorm
 
 Array = npt.NDArray[np.float64]
 FOLDS = 5
@@ -52,8 +55,9 @@ def _with_statistics_of(backbone: nn.Module, batches: Sequence[tuple[Tensor, Arr
     """A copy in evaluation mode whose batch norms, of either mode, hold the statistics of the cubes."""
     encoder: Any = copy.deepcopy(backbone)
     for module in encoder.modules():
-        if isinstance(module, nn.BatchNorm3d):
-            module.__class__ = nn.BatchNorm3d  # the mode `batch` is a subclass with the same tensors
+        if isinstance(module, _BatchNorm):
+            if isinstance(module, AlwaysBatchNorm):
+                module.always = False
             module.reset_running_stats()
             module.momentum = None  # a plain average over the batches
     encoder.train()

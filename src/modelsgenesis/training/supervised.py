@@ -1,7 +1,7 @@
 """Training on labelled cases: the items, and the task that the loop runs."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from modelsgenesis.data.cubes import generator
-from modelsgenesis.targets.patches import PatchSampler, fit_scan
+from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
 from modelsgenesis.training.augmentation import Augmentation
 from modelsgenesis.training.batches import step_batches
@@ -22,6 +22,7 @@ from modelsgenesis.types import FloatArray
 
 Item = tuple[FloatArray, npt.NDArray[Any]]
 """Image (C, X, Y, Z) in [0, 1], and structures (1, X, Y, Z) uint8, class () int64 or labels (L,) float32."""
+Sampling = Literal["uniform", "balanced"]
 STREAM = 0
 """First key of the training's random streams."""
 
@@ -34,6 +35,7 @@ class Items(Dataset[Item]):
         cases: the training cases.
         recipe: task and patches.
         augmentation: what is done to each item.
+        sampling: of a classification: "uniform" over cases, or "balanced": over classes first.
         seed: decides cases, patches and augmentation.
     """
 
@@ -43,11 +45,13 @@ class Items(Dataset[Item]):
         cases: Sequence[PreparedCase],
         recipe: Recipe,
         augmentation: Augmentation,
+        sampling: Sampling,
         seed: int,
     ) -> None:
         self._data, self._cases, self._recipe = data, cases, recipe
         self._augmentation, self._seed = augmentation, seed
         self._sampler = PatchSampler(data, cases, recipe.patch) if recipe.task == "segmentation" else None
+        self._groups = _by_label(cases) if sampling == "balanced" else [list(cases)]
 
     def __getitem__(self, item: int) -> Item:
         rng = generator(self._seed, STREAM, item)
@@ -55,11 +59,20 @@ class Items(Dataset[Item]):
             patch, label = self._sampler.patch(rng)
             image, structures = self._augmentation.apply(patch, label[None], rng)
             return image, structures
-        case = self._cases[int(rng.integers(len(self._cases)))]
-        whole = fit_scan(self._data.image(case), self._recipe.patch.shape, self._recipe.patch.fitting)
-        image, _ = self._augmentation.apply(whole, None, rng)
+        group = self._groups[int(rng.integers(len(self._groups)))]
+        case = group[int(rng.integers(len(group)))]
+        seen = classified_input(self._data, case, self._recipe.patch, rng)
+        image, _ = self._augmentation.apply(seen, None, rng)
         several = self._recipe.task == "multilabel"
         return image, np.array(case.case.label, np.float32 if several else np.int64)
+
+
+def _by_label(cases: Sequence[PreparedCase]) -> list[list[PreparedCase]]:
+    """The cases of each class (of each combination of labels, where a case may have several)."""
+    groups: dict[str, list[PreparedCase]] = {}
+    for case in cases:
+        groups.setdefault(str(case.case.label), []).append(case)
+    return [groups[label] for label in sorted(groups)]
 
 
 class Check(Protocol):
