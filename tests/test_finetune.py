@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from modelsgenesis.config import to_dict
-from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.collect import evaluate_run
 from modelsgenesis.files import write_csv
 from modelsgenesis.finetune import FinetuneSettings, finetune, summary
@@ -23,6 +23,8 @@ from modelsgenesis.models.weights import read_weights, save_weights
 from modelsgenesis.phantoms.chest import write_classification, write_segmentation
 from modelsgenesis.predict import predict
 from modelsgenesis.run import Run
+from modelsgenesis.targets import TARGETS
+from modelsgenesis.targets.base import Target, TargetTask
 from modelsgenesis.targets.folder import read_folder
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings, prepare_target
@@ -171,7 +173,7 @@ def test_fraction_uses_fewer_subjects_of_the_same_split(run: Run, home: Path, co
 def test_items_do_not_depend_on_the_process(home: Path, config: FinetuneSettings, run: Run) -> None:
     data = prepare_target(read_folder(home / "data", config.labels), config.images, Path(config.cache))
     recipe = read_recipe(read_weights(run.weights)[1], run.weights)
-    items = Items(data, data.cases, recipe, Augmentation("strong"), 0)
+    items = Items(data, data.cases, recipe, Augmentation("strong"), "uniform", 0)
     first = [items[number] for number in (2, 7)]
     travelled = pickle.loads(pickle.dumps(items))
     for mine, theirs in zip(first, [travelled[number] for number in (2, 7)], strict=True):
@@ -270,13 +272,81 @@ def test_several_labels_a_case(cubes: Path, config: FinetuneSettings, tmp_path: 
     evaluate_run(found.path)
 
 
-def test_two_dimensional_images_are_refused(tmp_path: Path, config: FinetuneSettings) -> None:
+def test_images(tmp_path: Path, config: FinetuneSettings) -> None:
+    """2D images with a 2D network, which a 3D network refuses."""
     import SimpleITK as sitk  # noqa: N813
 
-    for name in "abc":
-        pixels = np.random.default_rng(ord(name)).integers(0, 255, (8, 9), np.uint8)
-        sitk.WriteImage(sitk.GetImageFromArray(pixels), str(tmp_path / f"{name}.png"))
-    (tmp_path / "cases.csv").write_text("path,subject,label\na.png,a,0\nb.png,b,1\nc.png,c,0\n")
+    rows = []
+    for number in range(10):
+        pixels = np.random.default_rng(number).integers(0, 255, (30, 40), np.uint8)
+        sitk.WriteImage(sitk.GetImageFromArray(pixels), str(tmp_path / f"{number}.png"))
+        rows.append({"path": f"{number}.png", "subject": number, "label": "ab"[number % 2]})
+    write_csv(tmp_path / "cases.csv", ("path", "subject", "label"), rows)
     settings = replace(config, labels={}, cache=str(tmp_path / "cache"), images=ImageSettings(modality="image"))
-    with pytest.raises(GenesisError, match=r"a.png: a 2D image"):
+    with pytest.raises(UsageError, match=r"unet3d is for inputs of 3 axes, .*png has 2"):
         finetune("folder", tmp_path, tmp_path / "run", settings)
+    assert not (tmp_path / "run").exists()
+    flat = replace(
+        settings,
+        backbone=BackboneChoice("unet2d", 4),
+        patch=PatchSettings((32, 32), fitting="resize"),
+        augmentation="strong",
+        sampling="balanced",
+        loop=short(steps=2),
+    )
+    with pytest.raises(UsageError, match=r"patch.shape: \(16, 16, 16\): backbone unet2d needs 2 sides"):
+        finetune("folder", tmp_path, tmp_path / "run", replace(flat, patch=settings.patch))
+    found = finetune("folder", tmp_path, tmp_path / "run", flat)
+    assert evaluate_run(found.path).summary["cases"] == 2
+    predicted = predict(found.path, [tmp_path / "3.png"], tmp_path / "out")
+    assert predicted.predicted == 1
+
+
+def test_slices_of_volumes(home: Path, config: FinetuneSettings, tmp_path: Path) -> None:
+    """A 2D network segments a scan slice by slice."""
+    flat = replace(
+        config, backbone=BackboneChoice("unet2d", 4), patch=PatchSettings((32, 32)), augmentation="strong", loop=short()
+    )
+    found = finetune("folder", home / "data", tmp_path / "run", flat)
+    (case,) = json.loads((found.predictions / "cases.json").read_text())["cases"]
+    assert nibabel.load(found.predictions / case["prediction"]).shape == (32, 32, 24)  # type: ignore[attr-defined]
+    assert evaluate_run(found.path).summary["cases"] == 1
+
+
+@pytest.mark.parametrize("task", ["segmentation", "classification"])
+def test_places_in_scans(task: Any, home: Path, config: FinetuneSettings, tmp_path: Path) -> None:
+    """Cases that are places: cubes around them are learnt, predicted and evaluated, and candidates find lesions."""
+    whole = read_folder(home / "data", {"lung": (1, 4)})
+    segmentation = task == "segmentation"
+    cases = [
+        replace(case, id=f"{case.id}-{n}", label=case.label if segmentation else n % 2, centre=(20.0 * n, 0.0, 0.0))
+        for case in whole.cases
+        for n in range(3)
+    ]
+    named = [replace(case, finding=case.id if case.label == 1 else "") for case in cases]
+    target = Target(
+        task=task,
+        labels=whole.labels if segmentation else {0: "no", 1: "yes"},
+        cases=cases if segmentation else named,
+        source=home,
+        label_map=whole.label_map,
+        known=whole.known,
+        findings={} if segmentation else {case.finding: case.subject for case in named if case.finding},
+    )
+    TARGETS.add(f"places-{task}", TargetTask("places", "nothing", lambda data, options, cache: target))  # noqa: ARG005
+    settings = replace(config, labels={}, loop=short(steps=2), sampling="balanced")
+    found = finetune(f"places-{task}", home, tmp_path / "run", settings)
+    summary = evaluate_run(found.path).summary
+    assert (summary["cases"], summary["subjects"]) == (3, 1)
+    written = json.loads((found.predictions / "cases.json").read_text())
+    if segmentation:
+        assert summary["metrics"]["lung"]["dice"]["value"] is not None
+        first = nibabel.load(found.predictions / written["cases"][0]["prediction"])  # type: ignore[attr-defined]
+        truth = nibabel.load(found.predictions / written["cases"][0]["truth"])  # type: ignore[attr-defined]
+        assert first.shape == (16, 16, 16)
+        np.testing.assert_allclose(first.affine, truth.affine)
+        centre = first.affine @ [8, 8, 8, 1]  # RAS; half a voxel of rounding on a grid of 10 x 10 x 11 mm
+        np.testing.assert_allclose(centre[:3], (0, 0, 0), atol=5.6)
+    else:
+        assert len(written["findings"]) == 1
+        assert 0 <= summary["metrics"]["overall"]["cpm"]["value"] <= 1

@@ -158,3 +158,91 @@ def test_whole_scans_are_resized() -> None:
     assert resized.shape == (1, 6, 6, 6)
     np.testing.assert_allclose(resized[0, :, 0, 0], ramp[0, :, 0, 0].reshape(6, 2).mean(1), atol=1e-6)
     np.testing.assert_array_equal(fit_scan(ramp, (6, 6, 6), "centre"), ramp[:, 3:9])
+
+
+def naive(array: Any, centre: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    """The cube around a voxel, one voxel at a time; zero beyond the array."""
+    cube = np.zeros(shape, array.dtype)
+    for place in np.ndindex(*shape):
+        source = [c - n // 2 + i for c, n, i in zip(centre, shape, place, strict=True)]
+        if all(0 <= v < whole for v, whole in zip(source, array.shape, strict=True)):
+            cube[place] = array[tuple(source)]
+    return cube
+
+
+@pytest.fixture(scope="module")
+def places(folder: Path) -> PreparedTarget:
+    """Places in the scan `large`, in LPS mm of its header: in the middle, at its border, and its last voxel."""
+    target = read_folder(folder, {"organ": [1, 2], "vessel": [4]})
+    large = next(case for case in target.cases if case.id == "large")
+    corner = [-(n - 1) / 2 * step for n, step in zip(SHAPE, (1.0, 1.0, 2.0), strict=True)]
+    centres = {"a": (10, 9, 6), "b": (1, 17, 0), "c": (19, 17, 11)}
+    cases = [
+        replace(large, id=name, centre=tuple(c + v * s for c, v, s in zip(corner, voxel, (1.0, 1.0, 2.0), strict=True)))
+        for name, voxel in centres.items()
+    ]
+    return prepare_target(replace(target, cases=cases), ImageSettings(), folder / "places")
+
+
+@pytest.mark.parametrize(("name", "voxel"), [("a", (10, 9, 6)), ("b", (1, 17, 0)), ("c", (19, 17, 11))])
+@pytest.mark.parametrize("shape", [(8, 8, 8), (5, 24, 3), (30, 30, 30)])
+def test_cubes_around_places(places: PreparedTarget, name: str, voxel: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    case = next(case for case in places.cases if case.case.id == name)
+    np.testing.assert_allclose(case.centre, voxel, atol=1e-4)
+    image, structures = expected("large")
+    found = places.judged_image(case, shape)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], naive(image, voxel, shape), atol=1e-6)
+    np.testing.assert_array_equal(places.judged_label(case, shape), naive(structures, voxel, shape))
+    first = np.array(case.images[0].affine) @ [*(v - n // 2 for v, n in zip(voxel, shape, strict=True)), 1]
+    np.testing.assert_allclose(places.affine_around(case, shape)[:3, 3], first[:3])
+
+
+def test_slices_through_places(places: PreparedTarget) -> None:
+    case = places.cases[0]
+    image, structures = expected("large")
+    np.testing.assert_allclose(places.judged_image(case, (8, 6))[0], image[6:14, 6:12, 6], atol=1e-6)
+    np.testing.assert_array_equal(places.judged_label(case, (8, 6)), structures[6:14, 6:12, 6])
+
+
+def test_places_share_one_scan_and_are_moved_in_training(places: PreparedTarget) -> None:
+    assert len({case.images[0].id for case in places.cases}) == 1
+    sampler = PatchSampler(places, places.cases[:1], PatchSettings(PATCH, jitter=0.25))
+    image, structures = expected("large")
+    corners = set()
+    for item in range(60):
+        patch, label = sampler.patch(generator(0, item))
+        found = [
+            c
+            for c in np.ndindex(5, 5, 5)
+            if np.allclose(patch[0], naive(image, tuple(np.array((8, 7, 4)) + c), PATCH), atol=1e-6)
+        ]
+        assert len(found) == 1, "a patch within two voxels of its place"
+        np.testing.assert_array_equal(label, naive(structures, tuple(np.array((8, 7, 4)) + found[0]), PATCH))
+        corners.add(found[0])
+    assert len(corners) > 20
+
+
+def test_a_place_outside_its_scan_is_named(folder: Path) -> None:
+    target = read_folder(folder, {})
+    cases = [replace(target.cases[0], centre=(500.0, 0.0, 0.0))]
+    with pytest.raises(GenesisError, match=r"centre \(500.0, 0.0, 0.0\) mm lies outside .*_0000.nii.gz"):
+        prepare_target(replace(target, cases=cases), ImageSettings(), folder / "outside")
+
+
+def test_labels_are_derived_once(folder: Path) -> None:
+    target = read_folder(folder, {})
+    made: list[str] = []
+
+    def derive(case: Any) -> None:
+        made.append(case.id)
+        write_nifti(arrays(case.id)[1], (1.0, 1.0, 2.0), case.label)
+
+    cases = [replace(case, label=folder / "derived" / f"{case.id}.nii.gz") for case in target.cases]
+    derived = replace(target, cases=cases, derive=derive)
+    for _ in range(2):
+        found = prepare_target(derived, ImageSettings(), folder / "cache")
+    assert sorted(made) == ["empty", "large", "small"]
+    np.testing.assert_array_equal(
+        found.label(found.cases[1]), np.select([arrays("large")[1] == v for v in (1, 2, 4)], [1, 2, 3])
+    )

@@ -1,7 +1,5 @@
 """Sliding windows and single forward passes with networks whose answer is known."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -36,16 +34,36 @@ def test_windows_cover_the_scan(shape: tuple[int, int, int], overlap: float) -> 
     assert network.training
 
 
-class Fixed(nn.Module):
-    def __init__(self, logits: list[float]) -> None:
+def test_a_network_of_images_goes_through_the_slices() -> None:
+    network = Identity()
+    network.out_tr.final_conv = nn.Conv2d(1, 2, 1)
+    image = np.random.default_rng(0).random((1, 20, 18, 5), np.float32)
+    logits = segment(network, image, (16, 16), InferenceSettings(overlap=0.5))
+    np.testing.assert_allclose(logits[1], image[0], atol=1e-5)
+    assert network.windows == count_windows((20, 18, 5), (16, 16), 0.5) == 5 * count_windows((20, 18), (16, 16), 0.5)
+
+
+class Mean(nn.Module):
+    """Logits (0, 40 x the mean of the input); remembers how many inputs came at once."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.logits = nn.Parameter(torch.tensor([logits]))
+        self.scale = nn.Parameter(torch.tensor(40.0))
+        self.sizes: list[int] = []
 
-    def forward(self, x: Tensor) -> Any:  # noqa: ARG002 - what classify calls
-        return self.logits
+    def forward(self, x: Tensor) -> Tensor:
+        self.sizes.append(len(x))
+        mean = self.scale * x.flatten(1).mean(1)
+        return torch.stack([torch.zeros_like(mean), mean], 1)
 
 
-def test_probabilities() -> None:
-    image = np.zeros((1, 4, 4, 4), np.float32)
-    assert classify(Fixed([0.0, 0.0]), image, "classification") == [0.5, 0.5]
-    assert classify(Fixed([0.0, 40.0]), image, "multilabel") == pytest.approx([0.5, 1.0])
+def test_probabilities_come_in_batches() -> None:
+    network = Mean()
+    images = [np.full((1, 4, 4), value, np.float32) for value in (0, 1, 0.1)]
+    found = list(classify(network, iter(images), "classification", 2))
+    assert network.sizes == [2, 1]
+    assert found[0] == [0.5, 0.5]
+    assert found[1] == pytest.approx([0, 1])
+    assert found[2][1] == pytest.approx(1 / (1 + np.exp(-4)))
+    assert next(classify(network, images[:1], "multilabel", 2)) == [0.5, 0.5]
+    assert list(classify(network, [], "classification", 2)) == []

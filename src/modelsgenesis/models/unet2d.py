@@ -22,14 +22,18 @@ class _Residual(nn.Module):
         self.bn1 = make_norm(norm, outputs, axes=2)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = make_norm(norm, outputs, axes=2)
+        self._stride = stride
         self.downsample = (
-            nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), make_norm(norm, outputs, axes=2))
+            nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), make_norm(norm, outputs, axes=2))
             if stride > 1 or inputs != outputs
             else None
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.downsample is None else self.downsample(x)
+        # The stride is taken before the 1x1 convolution: the same numbers, and PyTorch's strided one writes beyond its
+        # memory for two to seven channels in the format channels-last on a CPU.
+        step = self._stride
+        shortcut = x if self.downsample is None else self.downsample(x[:, :, ::step, ::step])
         y = functional.relu(self.bn1(self.conv1(x)), inplace=True)
         return functional.relu(self.bn2(self.conv2(y)) + shortcut, inplace=True)
 
