@@ -168,7 +168,7 @@ def pretrain(given: Arguments) -> None:
     from modelsgenesis.pretrain import PretrainSettings, preset, summary
     from modelsgenesis.pretrain import pretrain as run
 
-    base = _configured(given, preset, PretrainSettings)
+    base = _configured(given, preset(_said(given, "--preset") or "default"), PretrainSettings)
     shape = _training_command(
         "Pretrain", [("store", _positional(Path, "A folder that genesis prepare made."))], PretrainSettings, base
     )
@@ -181,15 +181,26 @@ def finetune(given: Arguments) -> None:
 
     Example: genesis finetune folder --data Task06_Lung --init run:runs/genesis --out runs/lung
 
-    Settings come from --config FILE (YAML), then single flags.
+    Settings come from the papers' recipe of the target (genesis info TARGET), then --config FILE (YAML), then single
+    flags.
     """
-    from modelsgenesis.finetune import FinetuneSettings, summary
+    from modelsgenesis.finetune import FinetuneSettings, papers_settings, summary
     from modelsgenesis.finetune import finetune as run
+    from modelsgenesis.targets import TARGETS
 
-    base = _configured(given, lambda _: FinetuneSettings(), FinetuneSettings)
+    given = [*(name.lower() for name in given[:1]), *given[1:]]
+    if not given or given[0] in ("-h", "--help"):
+        base = FinetuneSettings()
+    elif given[0].startswith("-"):
+        raise UsageError(f"finetune: name the target first, one of {', '.join(TARGETS.names())}")
+    else:
+        base = _configured(given, papers_settings(given[0]), FinetuneSettings)
     fields = [
-        ("target", _positional(str, "folder: your own data, see docs/data.md.")),
-        ("data", _flag(Path, "Folder (nnU-Net v2, MSD, or with cases.csv) or CSV file.")),
+        (
+            "target",
+            _positional(str, f"One of {', '.join(TARGETS.names())}; folder: your own data, see docs/data.md."),
+        ),
+        ("data", _flag(Path, "Where its data lie.")),
     ]
     choice = _parse("finetune", _training_command("Finetune", fields, FinetuneSettings, base), given, finetune.__doc__)
     print(summary(run(choice.target, choice.data, choice.out, choice.settings, choice.resume)))
@@ -226,37 +237,55 @@ def evaluate(given: Arguments) -> None:
 
 
 def info(given: Arguments) -> None:
-    """Describe a store or a run folder; without one, this installation.
+    """Describe a store, a run folder or a target task and its data; without a name, this installation.
 
     Example: genesis info store --json
+    Example: genesis info NCC --data LUNA16
     """
     fields: list[Any] = [
-        ("path", _positional(Path | None, "Store or run folder."), dataclasses.field(default=None)),
+        ("what", _positional(str | None, "Store, run folder or target task."), dataclasses.field(default=None)),
+        ("data", _flag(Path | None, "Of a target task: the data to check."), dataclasses.field(default=None)),
+        ("options", _flag(dict[str, str], "Of a target task."), dataclasses.field(default_factory=dict)),
         ("json", _flag(bool, "For machines."), dataclasses.field(default=False)),
         ("verify", _flag(bool, "Read every scan of a store to its checksums."), dataclasses.field(default=False)),
     ]
     choice = _parse("info", dataclasses.make_dataclass("Info", fields), given, info.__doc__)
-    facts = _facts(choice.path, choice.verify)
+    facts = _facts(choice)
     if choice.json:
         print(json.dumps(facts, indent=2))
         return
     for name, value in facts.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        print(f"{name:<14} {shown}")
+        print("\n".join(_shown(name, value)))
 
 
-def _facts(path: Path | None, verify: bool) -> "JSON":
+def _shown(name: str, value: Any) -> list[str]:
+    """A fact as lines: a list has one an entry."""
+    if isinstance(value, list):
+        return [f"{name if index == 0 else '':<14} {entry}" for index, entry in enumerate(value or ["none"])]
+    return [
+        f"{name:<14} " + (", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
+    ]
+
+
+def _facts(choice: Any) -> "JSON":
     from modelsgenesis.run import PACKAGES, Run, versions
+    from modelsgenesis.targets import TARGETS
+    from modelsgenesis.targets.describe import describe_data, describe_task
 
-    if path is None:
-        return {"commands": ", ".join(COMMANDS), "versions": versions(PACKAGES)}
+    if choice.what is None:
+        return {"commands": ", ".join(COMMANDS), "targets": ", ".join(TARGETS.names()), "versions": versions(PACKAGES)}
+    path, target = Path(choice.what), choice.what.lower()
+    if choice.data is not None:
+        return describe_data(target, choice.data, choice.options)
     if Run(path).exists:
         return Run(path).manifest()
+    if target in TARGETS.names() and not path.exists():
+        return describe_task(target)
     from modelsgenesis.data.store import describe, open_store
 
     store = open_store(path)
     facts = describe(store)
-    if verify:
+    if choice.verify:
         problems = store.verify()
         if problems:
             raise GenesisError(
@@ -281,18 +310,22 @@ def _training_command(name: str, fields: list[Any], cls: type[Any], base: Any) -
     )
 
 
-def _configured(given: Arguments, preset: Callable[[str], Any], cls: type[Any]) -> Any:
-    """The settings before single flags: the preset, overlaid by the file of --config."""
-    import argparse
-
+def _configured(given: Arguments, base: Any, cls: type[Any]) -> Any:
+    """The settings before single flags: `base`, overlaid by the file of --config."""
     from modelsgenesis.config import load
 
+    path = _said(given, "--config")
+    return load(cls, Path(path), base) if path is not None else base
+
+
+def _said(given: Arguments, flag: str) -> str | None:
+    """The value of a flag that must be known before the others are parsed."""
+    import argparse
+
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="default")
-    first.add_argument("--config", type=Path)
-    chosen, _ = first.parse_known_args(list(given))
-    base = preset(chosen.preset)
-    return load(cls, chosen.config, base) if chosen.config is not None else base
+    first.add_argument(flag, dest="value")
+    value: str | None = first.parse_known_args(list(given))[0].value
+    return value
 
 
 COMMANDS: dict[str, Callable[[Arguments], None]] = {

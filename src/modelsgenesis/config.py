@@ -57,7 +57,12 @@ def load(cls: type[T], path: Path, base: T | None = None) -> T:
         raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: must be a mapping of settings, not {type(values).__name__}")
-    return build(cls, _merge(to_dict(base) if base is not None else {}, values), str(path))
+    return overlaid(cls, base, values, str(path))
+
+
+def overlaid(cls: type[T], base: T | None, values: JSON, source: str) -> T:
+    """The settings `base` (None: the defaults) with the `values` of `source` in their places; raises as `build`."""
+    return build(cls, _merge(to_dict(base) if base is not None else {}, values), source)
 
 
 def _merge(base: JSON, values: JSON) -> JSON:

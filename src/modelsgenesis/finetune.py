@@ -6,23 +6,21 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from lightning_fabric import Fabric
 from torch import nn
 
-from modelsgenesis.config import settings, to_dict
-from modelsgenesis.data.volume import placed, read_volume, write_volume
+from modelsgenesis.config import overlaid, settings, to_dict
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import replacing, write_json
+from modelsgenesis.held_out import predict_held_out
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
-from modelsgenesis.predict import Input, Predictor, write_cases
-from modelsgenesis.progress import Progress
+from modelsgenesis.predict import Predictor
 from modelsgenesis.run import Run
 from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import Target
-from modelsgenesis.targets.patches import PatchSettings, classified_input
-from modelsgenesis.targets.prepared import ImageSettings, PreparedCase, PreparedTarget, prepare_target
+from modelsgenesis.targets.patches import PatchSettings
+from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
 from modelsgenesis.training.augmentation import Augmentation
 from modelsgenesis.training.checks import CheckSettings, ClassificationCheck, SegmentationCheck
@@ -31,14 +29,10 @@ from modelsgenesis.training.inference import InferenceSettings, Recipe
 from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
-from modelsgenesis.training.overlay import Overlay, draw_overlays
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, no_empty_run
 from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
-from modelsgenesis.types import JSON, Shape
-
-SHOWN = 4
-"""Test cases in the figure."""
+from modelsgenesis.types import JSON
 
 
 @settings
@@ -77,6 +71,11 @@ class FinetuneSettings:
     optim: OptimSettings = OptimSettings(
         "adam", lr=1e-3, weight_decay=0.0, schedule="plateau", warmup_steps=0, plateau_patience=6
     )
+
+
+def papers_settings(target: str) -> FinetuneSettings:
+    """The papers' settings for the target task called `target`; UsageError when there is none of that name."""
+    return overlaid(FinetuneSettings, None, TARGETS.get(target).recipe, f"recipe of {target}")
 
 
 def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resume: bool = False) -> Run:
@@ -142,7 +141,7 @@ def _train(
     if fabric.is_global_zero:
         with replacing(run.weights) as temporary:
             temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
-        _predict_test(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
+        predict_held_out(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
         metrics = run.metrics()
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
         run.finish(best=next((entry for entry in metrics if entry["step"] == state.best_step), {}))
@@ -223,77 +222,6 @@ def _task(data: PreparedTarget, sides: Split, recipe: Recipe, config: FinetuneSe
     augmentation = Augmentation(config.augmentation, len(config.patch.shape))
     items = Items(data, data.of(sides.training), recipe, augmentation, config.sampling, config.seed)
     return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, keep)
-
-
-def _predict_test(predictor: Predictor, data: PreparedTarget, cases: Sequence[PreparedCase], run: Run) -> None:
-    """Predict the test cases and note their truth."""
-    if not cases:
-        return
-    if data.target.task == "segmentation":
-        write_cases(run.predictions, predictor.recipe, _segment_test(predictor, data, cases, run))
-        return
-    images = (classified_input(data, case, predictor.recipe.patch) for case in cases)
-    entries = []
-    with Progress(len(cases), "test", "cases") as progress:
-        for one, probabilities in zip(cases, predictor.classify(images), strict=True):
-            label = one.case.label
-            truth = label if isinstance(label, int) else list(label)  # type: ignore[arg-type]
-            entry = {"case": one.case.id, "subject": one.case.subject, "probabilities": probabilities, "truth": truth}
-            entries.append({**entry, **({"finding": one.case.finding} if one.case.finding else {})})
-            progress.advance()
-    subjects = {one.case.subject for one in cases}
-    findings = {name: subject for name, subject in data.target.findings.items() if subject in subjects}
-    write_cases(run.predictions, predictor.recipe, entries, **({"findings": findings} if findings else {}))
-
-
-def _segment_test(predictor: Predictor, data: PreparedTarget, cases: Sequence[PreparedCase], run: Run) -> list[JSON]:
-    """Whole scans are read from their files and predicted on their grid, as `genesis predict` does; places in a scan
-    are predicted as they lie in the store, beside their truth."""
-    entries: list[JSON] = []
-    shown: list[Overlay] = []
-    target, out = data.target, run.predictions
-    with Progress(len(cases), "test", "cases") as progress:
-        for one in cases:
-            name = one.case.id
-            if one.case.centre is None:
-                given = predictor.input([read_volume(path) for path in one.case.images])
-                truth_map = {str(structure): list(values) for structure, values in target.label_map.items()}
-                truth = str(one.case.label)
-            else:
-                given = _cube(data, one, predictor.recipe.patch.shape)
-                label = data.judged_label(one, predictor.recipe.patch.shape)
-                write_volume(label, given.source, out / f"{name}_truth.nii.gz")
-                truth_map, truth = {}, f"{name}_truth.nii.gz"
-            found = predictor.segment(given, name, out)
-            entries.append({"case": name, "subject": one.case.subject, **found, "truth": truth, "truth_map": truth_map})
-            if len(shown) < SHOWN:
-                shown.append(_overlay(given, entries[-1], data, one, out))
-            progress.advance()
-    draw_overlays(run.figures / "predictions.png", shown)
-    return entries
-
-
-def _cube(data: PreparedTarget, case: PreparedCase, shape: Shape) -> Input:
-    """The cube around a case's centre as a scan of its own."""
-    image = data.judged_image(case, shape)
-    scan = case.images[0]
-    volume = placed(image[0], scan.spacing[: len(shape)], data.affine_around(case, shape), case.case.id)
-    return Input(volume, volume, image)
-
-
-def _overlay(given: Input, entry: JSON, data: PreparedTarget, case: PreparedCase, out: Path) -> Overlay:
-    """The case on the grid of its prediction."""
-    scale = case.images[0].intensity
-    image = given.source.array
-    if case.case.centre is None:
-        image = np.clip((image - scale.low) / (scale.high - scale.low), 0, 1)
-    values = read_volume(out / entry["truth"]).array  # an absolute path stays as it is
-    members = {int(structure): found for structure, found in entry["truth_map"].items()}
-    truth = np.zeros(image.shape, np.uint8)
-    for structure in data.target.labels:
-        truth[np.isin(values, members.get(structure, [structure]))] = structure
-    predicted = read_volume(out / entry["prediction"]).array.astype(np.uint8)
-    return Overlay(case.case.id, image, truth, predicted, given.source.spacing)
 
 
 def summary(run: Run) -> str:

@@ -102,8 +102,9 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
 
 
 def _refuse_unfit(config: PretrainSettings) -> None:
-    if len(config.cubes.shape) != 3:
-        raise UsageError(f"cubes.shape: {config.cubes.shape}: needs three sides; the networks here are for volumes")
+    axes = build_backbone(config.backbone).axes
+    if len(config.cubes.shape) != axes:
+        raise UsageError(f"cubes.shape: {config.cubes.shape}: backbone {config.backbone.name} needs {axes} sides")
     if config.backbone.input_channels != 1:
         raise UsageError("backbone.input_channels: the scans of a store have one channel; leave it at 1")
     spatial((1, *config.cubes.shape))
