@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.phantoms.brain_anatomy import Drawing
+from modelsgenesis.phantoms.brain_anatomy import BRAIN, Drawing
 from modelsgenesis.phantoms.glioma import displace, draw_glioma, paint_glioma, paint_white_lesions
 from modelsgenesis.phantoms.head import Head, Point
 from modelsgenesis.phantoms.mr import acquire, scanner
@@ -24,7 +24,6 @@ _T = TypeVar("_T", bound=np.generic)
 SHAPE: Shape = (80, 96, 72)
 SPACING: Spacing = (2.0, 2.0, 2.0)
 
-_BRAIN: tuple[Point, Point] = ((-72, -94, -80), (72, 94, 80))
 _HEAD: tuple[Point, Point] = ((-200, -200, -200), (200, 200, 200))
 _SMALLEST = 8  # voxels along an axis
 _MARGIN = 1.0  # mm of fluid that skull-stripping leaves on the brain
@@ -73,17 +72,16 @@ def brain(
         raise UsageError(
             f"brain phantom: shape {shape} must be three numbers of at least {_SMALLEST}, spacing {spacing} positive"
         )
-    head = Head(rng, shape, spacing, *(_BRAIN if stripped else _HEAD))
+    head = Head(rng, shape, spacing, *(BRAIN if stripped else _HEAD))
     scans = scanner(rng)
     grade = bool(rng.random() < 0.75) if high_grade is None else high_grade
     glioma = draw_glioma(rng, grade)
     if tumour:
         displace(head, glioma)
     drawing = Drawing(rng, head, scans)
-    drawing.membranes()
     if not stripped:
         paint_head(drawing)
-        drawing.membranes()
+    drawing.membranes()
     drawing.cerebellum()
     drawing.cerebrum()
     drawing.nuclei()

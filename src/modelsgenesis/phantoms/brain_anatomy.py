@@ -6,19 +6,35 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.phantoms.cortex import Folding, folding, interior, outline, sulci
-from modelsgenesis.phantoms.head import Box, Head, Point, smooth_noise, smooth_union
+from modelsgenesis.phantoms.head import WHOLE, Box, Head, Point, smooth_noise, smooth_union
 from modelsgenesis.phantoms.mr import SEQUENCES, TISSUES, Scan
 from modelsgenesis.types import FloatArray
 
 Mask = npt.NDArray[np.bool_]
+BRAIN: tuple[Point, Point] = ((-72, -94, -80), (72, 94, 80))
+"""Anatomical corners (mm) that hold the brain of every patient."""
 
-WHOLE: Box = (slice(None), slice(None), slice(None))
+_NUCLEI: tuple[tuple[list[Point], list[float], Point, str], ...] = (
+    # caudate, putamen, pallidum, thalamus, hippocampus with amygdala
+    (
+        [(14, -36, 2), (15, -28, 9), (18, -12, 17), (21, 6, 19), (26, 20, 10)],
+        [6, 5.5, 3.5, 2.2, 1.5],
+        (1, 1, 1),
+        "deep grey",
+    ),
+    ([(22, -34, 0), (26, -20, 3), (29, -4, 4)], [5, 5.5, 3], (0.9, 1, 1.8), "deep grey"),
+    ([(17, -20, 0), (20, -10, 2)], [3.5, 3.5], (1, 1, 1.5), "stem"),
+    ([(9, -10, 6), (11, 2, 8), (15, 10, 8)], [5.5, 8, 6], (1, 1, 1), "deep grey"),
+    ([(24, -14, -19), (28, 0, -15), (28, 14, -8)], [6.5, 4.5, 3], (1, 1, 1), "grey"),
+)
+"""Path (mm, x >= 0), radii (mm), stretch and tissue of the deep nuclei."""
 
 
 class Drawing:
     """The true signals and tissues of one patient while they are drawn.
 
-    `images` is (S, X, Y, Z) over the head's window, one sequence each in the order of SEQUENCES; `tissues` (X, Y, Z).
+    `images` is (S, X, Y, Z) over the head's window, one sequence each in the order of SEQUENCES; `tissues` (X, Y, Z);
+    `outer` (X, Y, Z) the depth in mm below the hull of the brain; `fluid` the mm of fluid around it.
     """
 
     def __init__(self, rng: np.random.Generator, head: Head, scans: dict[str, Scan]) -> None:
@@ -27,15 +43,19 @@ class Drawing:
         self._signals = np.stack([scans[name].signal for name in SEQUENCES])
         self.images = np.zeros((len(SEQUENCES), *head.shape), dtype=np.float32)
         self.tissues = np.zeros(head.shape, dtype=np.uint8)
+        self.box = head.box(*BRAIN)
+        self.outer = self._outer()
         self.age = float(rng.beta(2, 2))  # 0 young, 1 old: wide ventricles and sulci, many white matter lesions
+        self.fluid = 1.2 + 1.6 * self.age
         self.fold: Folding = folding(rng, self.age * rng.uniform(0.5, 1))
         self.ventricles = float(0.75 + 0.7 * self.age * rng.uniform(0.6, 1.2))
 
     def cover(self, depth: FloatArray) -> FloatArray:
         """Share of a voxel inside a body whose surface lies `depth` mm away (positive inside)."""
-        return np.clip(0.5 + depth / np.float32(self.head.voxel), 0, 1)
+        share: FloatArray = np.clip(0.5 + depth / np.float32(self.head.voxel), 0, 1)
+        return share
 
-    def sheet(self, distance: FloatArray, half: float | FloatArray) -> FloatArray:
+    def sheet(self, distance: FloatArray, half: FloatArray) -> FloatArray:
         """Share of a voxel inside a sheet of half thickness `half` (mm), `distance` mm from its middle."""
         return self.cover(half - distance) - self.cover(-half - distance)
 
@@ -89,32 +109,28 @@ class Drawing:
 
     def cerebrum(self) -> None:
         """White matter, the cortical ribbon round it, and fluid in the sulci."""
+        box = self.box
         spacing = tuple(float(step) for step in self.head.spacing)
-        warp = [smooth_noise(self.rng, self.head, 22.0) for _ in range(3)]
-        depth, distance = sulci((self.x, self.y, self.z), (warp[0], warp[1], warp[2]), spacing, self.fold)
+        warp = [smooth_noise(self.rng, self.head, 22.0, box) for _ in range(3)]
+        place = (self.x[box], self.y[box], self.z[box])
+        depth, distance = sulci(place, (warp[0], warp[1], warp[2]), spacing, self.fold)
         inside = self.cover(depth)
-        self.paint(inside, "white")
-        gap = self.fold.gap * (1 + 1.3 * np.exp(-np.maximum(depth, 0) / 3))
-        self.paint(
-            inside * self.cover(self.fold.thickness + self.fold.gap - np.minimum(distance, depth + self.fold.gap)),
-            "grey",
-        )
-        self.paint(inside * self.sheet(distance, gap), "csf")
+        self.paint(inside, "white", box)
+        gap = self.fold.gap
+        ribbon = self.fold.thickness + gap - np.minimum(distance, depth + gap)
+        self.paint(inside * self.cover(ribbon), "grey", box)
+        # A sulcus opens towards the surface, and some are wider than others.
+        width = np.float32(gap) * (1 + np.exp(np.maximum(depth, 0) / -3)) * np.exp(np.float32(0.35) * warp[0])
+        self.paint(inside * self.sheet(distance, width), "csf", box)
 
     def nuclei(self) -> None:
         """Corpus callosum, caudate and lentiform nuclei, thalami, hippocampi and amygdalae."""
         thick = float(self.rng.uniform(2.6, 3.6))
-        box = self.head.box((-16, -54, -8), (16, 28, 34))
+        box = self.head.box((-26, -54, -8), (26, 28, 34))
         x, y, z = np.abs(self.x[box]), self.y[box], self.z[box]
-        arch = thick + 1.5 * np.abs(y + 13) / 33 - np.abs(interior(y, z) - 1) * 26
-        self.paint(self.cover(np.minimum(arch, np.minimum(14 - x, z + 5))), "white", box)
-        for path, radii, stretch, tissue in (
-            ([(14, -36, 2), (15, -28, 9), (18, -12, 17), (21, 6, 19), (26, 20, 10)], [6, 5.5, 3.5, 2.2, 1.5], (1, 1, 1), "deep grey"),
-            ([(22, -34, 0), (26, -20, 3), (29, -4, 4)], [5, 5.5, 3], (0.9, 1, 1.8), "deep grey"),
-            ([(17, -20, 0), (20, -10, 2)], [3.5, 3.5], (1, 1, 1.5), "stem"),
-            ([(9, -10, 6), (11, 2, 8), (15, 10, 8)], [5.5, 8, 6], (1, 1, 1), "deep grey"),
-            ([(24, -14, -19), (28, 0, -15), (28, 14, -8)], [6.5, 4.5, 3], (1, 1, 1), "grey"),
-        ):  # fmt: skip
+        arch = thick + 1.5 * np.abs(y + 13) / 33 - np.abs(interior(y, z) - 1) * 26 - 0.25 * np.maximum(x - 6, 0)
+        self.paint(self.cover(np.minimum(arch, z + 5)), "white", box)
+        for path, radii, stretch, tissue in _NUCLEI:
             box, depth = self.tube(path, radii, stretch)
             self.paint(self.cover(depth), tissue, box)
 
@@ -122,6 +138,7 @@ class Drawing:
         """Lateral, third and fourth ventricles; returns the depth below the surface of the lateral ones (mm)."""
         size = self.ventricles
         lateral = np.full(self.head.shape, -99, dtype=np.float32)
+        within = self.head.box((-50, -60, -32), (50, 74, 40))
         body: list[Point] = [(13, -45, 3), (8, -32, 9), (6, -18, 15), (10, 0, 18), (19, 18, 14), (25, 28, 5)]
         for path, radii, stretch in (
             (body, [2.0, 5.0, 5.0, 5.0, 6.0, 7.0], (1.0, 1.0, 1.2)),
@@ -130,7 +147,7 @@ class Drawing:
         ):
             box, depth = self.tube(path, [r * size for r in radii], stretch)
             np.maximum(lateral[box], depth, out=lateral[box])
-        self.paint(self.cover(np.minimum(lateral, np.abs(self.x) - 0.8)), "csf")
+        self.paint(self.cover(np.minimum(lateral[within], np.abs(self.x[within]) - 0.8)), "csf", within)
         third = float(self.rng.uniform(1.2, 2.0)) * size
         for path, radii, stretch in (
             ([(0, -20, 0), (0, -6, 6), (0, 8, 2)], [third * 0.8, third, third * 0.8], (1.0, 2.0, 4.0)),
@@ -157,7 +174,7 @@ class Drawing:
         inside = self.cover(depth)
         self.paint(inside, "white", box)
         self.paint(inside * self.cover(2.1 - np.minimum(fissure, np.abs(depth))), "grey", box)
-        self.paint(inside * self.sheet(fissure, 0.25 + 0.35 * self.age), "csf", box)
+        self.paint(inside * self.sheet(fissure, np.float32(0.25 + 0.35 * self.age) + 0 * depth), "csf", box)
 
     def stem(self) -> None:
         """Midbrain with its peduncles, pons, medulla, and the arms that join them to the cerebellum."""
@@ -191,10 +208,12 @@ class Drawing:
 
     def membranes(self) -> None:
         """The fluid around the brain, as far as the inner table of the skull."""
+        self.paint(self.cover(self.outer + np.float32(self.fluid)), "csf")
+
+    def _outer(self) -> FloatArray:
+        """Depth (roughly mm) below the hull of the whole brain; fluid fills its cisterns."""
         fossa, stalk = posterior_fossa(np.abs(self.x), self.y, self.z)
-        body = smooth_union(outline(self.x, self.y, self.z), smooth_union(fossa, stalk, 14), 14)
-        self.outer = body
-        self.paint(self.cover(body + 1.2 + 1.6 * self.age), "csf")
+        return smooth_union(outline(self.x, self.y, self.z), smooth_union(fossa, stalk, 14), 14)
 
     def texture(self) -> None:
         """Slow differences of relaxation inside tissues: what darkens T1 brightens T2 and FLAIR."""

@@ -20,8 +20,8 @@ _LOW_EVERY = 4  # every fourth case is of low grade; in BraTS 2018 it is 75 of 2
 def write_brats2018(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacing: Spacing = SPACING) -> Path:
     """Write `cases` patients with gliomas as BraTS 2018 lies on disk and return `folder`.
 
-    `{HGG,LGG}/Brats18_<id>/Brats18_<id>_{flair,t1,t1ce,t2,seg}.nii.gz`, int16 scans, uint8 labels 0, 1, 2, 4; skull-stripped.
-    The real data are 240x240x155 voxels of 1 mm; the default here is smaller.
+    `{HGG,LGG}/Brats18_<id>/Brats18_<id>_{flair,t1,t1ce,t2,seg}.nii.gz`, skull-stripped int16 scans and uint8 labels
+    0, 1, 2, 4. The real data are 240x240x155 voxels of 1 mm; the default here is smaller.
 
     Args:
         folder: where to write.
@@ -48,9 +48,9 @@ def write_brats2018(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, s
 def write_brats2013(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacing: Spacing = SPACING) -> Path:
     """Write `cases` patients with gliomas as BraTS 2013 lies on disk and return `folder`.
 
-    `{HG,LG}/0001/VSD.Brain.XX.O.MR_Flair.<n>/VSD.Brain.XX.O.MR_Flair.<n>.mha`, likewise MR_T1, MR_T1c and MR_T2, and the truth
-    in `VSD.Brain_3more.XX.XX.OT.<n>/`; each grade is numbered from 0001, files are numbered through. Arguments and errors
-    as `write_brats2018`.
+    `{HG,LG}/0001/VSD.Brain.XX.O.MR_Flair.<n>/VSD.Brain.XX.O.MR_Flair.<n>.mha`, likewise MR_T1, MR_T1c and MR_T2, and
+    the truth in `VSD.Brain_3more.XX.XX.OT.<n>/`; each grade is numbered from 0001, files are numbered through.
+    Arguments and errors as `write_brats2018`.
     """
     written = {"HG": 0, "LG": 0}
     number = _FIRST_NUMBER

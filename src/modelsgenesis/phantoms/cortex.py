@@ -1,8 +1,8 @@
 """The folded cortex: the outline of the cerebrum, and a level set that carves sulci into it.
 
-Sulci are the zero level of a smooth random pattern on the outline, carried inwards along its normals. Most of the pattern
-is the same in every patient and in both hemispheres, and the deepest sulci (lateral, central, cingulate,
-parieto-occipital) have fixed places: folding varies, yet can be recognised.
+Sulci are the zero level of a smooth random pattern on the outline, carried inwards along its normals. Most of the
+pattern is the same in every patient and in both hemispheres, and the deepest sulci (lateral, central, cingulate,
+parieto-occipital, calcarine) have fixed places: folding varies, yet can be recognised.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def folding(rng: np.random.Generator, atrophy: float) -> Folding:
     """One patient's folding; `atrophy` in [0, 1] widens the sulci."""
     size = tuple(int(n) for n in (_HIGH - _LOW) / _STEP + 1)
     pattern = _common(size) + 0.75 * _band(rng, size, rng.uniform(21, 25))
-    return Folding(pattern, rng.uniform(13, 17), 0.35 + 0.8 * atrophy + rng.uniform(0, 0.25), rng.uniform(3.0, 3.6))
+    return Folding(pattern, rng.uniform(13, 17), 0.25 + 0.7 * atrophy + rng.uniform(0, 0.25), rng.uniform(3.0, 3.6))
 
 
 @lru_cache(maxsize=1)
@@ -63,7 +63,8 @@ def _band(rng: np.random.Generator, size: tuple[int, ...], wavelength: float) ->
     ratio = np.sqrt(sum(f * f for f in frequency)) * wavelength
     spectrum *= np.exp(-0.5 * ((ratio - 1) / 0.22) ** 2)
     noise = np.fft.irfftn(spectrum, size, axes=range(len(size)))
-    return (noise / noise.std()).astype(np.float32)
+    band: FloatArray = (noise / noise.std()).astype(np.float32)
+    return band
 
 
 def outline(x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
@@ -74,10 +75,11 @@ def outline(x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
     across = np.abs(x)
     above = z - 8
     ratios = (across / (63 + 0.06 * y), np.abs(y) / 87, np.abs(above) / np.where(above > 0, 65, 50))
-    radius = sum(r * r * np.sqrt(r) for r in ratios) ** np.float32(0.4)  # a body between an ellipsoid and a box
+    powers = [r * r * np.sqrt(r) for r in ratios]
+    radius = (powers[0] + powers[1] + powers[2]) ** np.float32(0.4)  # a body between an ellipsoid and a box
     upper = (1 - radius) * 64
     tent = np.exp(-(((y - 30) / 30) ** 2)) * np.exp(-((across / 26) ** 2))
-    floor = z + 20 - 15 * tent - 6 * np.exp(-(((y - 85) / 30) ** 2))
+    floor = z + 20 + 5 * np.exp(-(((y + 50) / 26) ** 2)) - 15 * tent - 6 * np.exp(-(((y - 85) / 30) ** 2))
     temporal = np.sqrt(((across - 38) / 26) ** 2 + ((y - 4) / 50) ** 2 + ((z + 21 - 0.08 * y) / 24) ** 2)
     return smooth_union(smooth_intersection(upper, floor, 14), (1 - temporal) * 24, 6)
 

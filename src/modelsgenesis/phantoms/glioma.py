@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from modelsgenesis.phantoms.brain_anatomy import Drawing
 from modelsgenesis.phantoms.cortex import outline
 from modelsgenesis.phantoms.head import Box, Head, Point, smooth_noise
 from modelsgenesis.phantoms.mr import TISSUES
-from modelsgenesis.types import FloatArray
+from modelsgenesis.types import FloatArray, IntegerArray
 
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 4
 """Values of the label map, as in BraTS; 1 includes core that does not enhance."""
@@ -47,8 +48,8 @@ class Glioma:
 def draw_glioma(rng: np.random.Generator, high_grade: bool) -> Glioma:
     """One tumour in the white matter of either hemisphere.
 
-    High grade: an enhancing ring round necrosis, wide oedema, strong mass effect. Low grade: a core that enhances in one
-    case of five at most in part, little oedema, little push.
+    High grade: an enhancing ring round necrosis, wide oedema, strong mass effect. Low grade: a core that enhances in
+    one case of five, and there thinly; little oedema, little push.
     """
     size = rng.uniform(9, 20) if high_grade else rng.uniform(10, 22)
     radii = size * rng.uniform(0.75, 1.25, 3)
@@ -106,7 +107,7 @@ def paint_glioma(drawing: Drawing, tumour: Glioma, labels: npt.NDArray[np.uint8]
     place = (drawing.x[box], drawing.y[box], drawing.z[box])
     scaled = [(c - np.float32(m)) / np.float32(r) for c, m, r in zip(place, tumour.centre, tumour.radii, strict=True)]
     radial = np.sqrt(sum(s * s for s in scaled))
-    coarse, fine = smooth_noise(rng, head, 18.0)[box], smooth_noise(rng, head, 7.0)[box]
+    coarse, fine = smooth_noise(rng, head, 18.0, box), smooth_noise(rng, head, 7.0, box)
     radial += np.float32(tumour.rough) * (coarse + 0.5 * fine) * np.minimum(radial, 1.3)
     core = (1 - radial) * np.float32(tumour.radius)  # mm below its surface
     tissue = drawing.tissues[box].copy()
@@ -115,9 +116,15 @@ def paint_glioma(drawing: Drawing, tumour: Glioma, labels: npt.NDArray[np.uint8]
     brain |= (core > 2) & (drawing.outer[box] > 3) & (lateral[box] < 0)  # the core fills sulci it has grown over
     along = _oedema(tumour, core, tissue, coarse, fine)
     share = drawing.cover(along) * brain
+    connected, _ = ndimage.label((share > 0.2) | (core > 0))
+    share *= connected == _most_common(connected[core > 0])
     drawing.paint(share * np.clip(0.82 + 0.1 * coarse, 0.55, 1), "oedema", box)
     labels[box][(share > 0.5)] = OEDEMA
     _core(drawing, tumour, labels, box, core, brain, fine)
+
+
+def _most_common(values: IntegerArray) -> int:
+    return int(np.bincount(values).argmax()) if len(values) else -1
 
 
 def _oedema(
@@ -125,7 +132,7 @@ def _oedema(
 ) -> FloatArray:
     """Depth (mm) inside the oedema: it follows white matter in fingers and mostly spares grey."""
     resistance = np.where(tissue == _WHITE, 0.0, np.where(tissue == _GREY, 0.75, 0.55)).astype(np.float32)
-    reach = np.float32(tumour.spread) * (1 + 0.45 * coarse + 0.15 * fine) - resistance * np.float32(tumour.spread + 6)
+    reach = np.float32(tumour.spread) * (1 + 0.3 * coarse + 0.1 * fine) - resistance * np.float32(tumour.spread + 6)
     return core + np.maximum(reach, 0)
 
 
@@ -153,11 +160,12 @@ def _core(
 
 
 def paint_white_lesions(drawing: Drawing, lateral: FloatArray) -> None:
-    """Bright in FLAIR and T2 but no tumour: a rim and caps on the lateral ventricles, and spots in deep white matter."""
+    """Bright in FLAIR and T2 but no tumour: rim and caps of the lateral ventricles, spots in deep white matter."""
     rng, head, age = drawing.rng, drawing.head, drawing.age
-    rim = lateral + np.float32(0.5 + 2.5 * age) + np.float32(0.8 + 0.9 * age) * smooth_noise(rng, head, 12.0)
     white = drawing.tissues == _WHITE
-    drawing.paint(0.75 * drawing.cover(rim) * (white & (lateral > -9)), "lesion")
+    box = drawing.box
+    rim = lateral[box] + np.float32(0.3 + 1.8 * age) + np.float32(0.6 + 0.9 * age) * smooth_noise(rng, head, 12.0, box)
+    drawing.paint(0.7 * drawing.cover(rim) * (white[box] & (lateral[box] > -9)), "lesion", box)
     caps, depth = drawing.tube([(14, -45, 4), (16, -49, 4)], [3.0, 1.5 + 2.5 * age])
     drawing.paint(0.8 * drawing.cover(depth) * white[caps], "lesion", caps)
     for _ in range(rng.poisson(3 + 22 * age**2)):

@@ -14,6 +14,8 @@ from modelsgenesis.types import FloatArray, Shape, Spacing
 Box = tuple[slice, slice, slice]
 Point = tuple[float, float, float]
 
+WHOLE: Box = (slice(None), slice(None), slice(None))
+
 _HEIGHT = 4.0  # mm; a brain reaches further up from the commissures than down
 _WAVES = 3
 _BEND = 2.0  # mm, largest part of one wave in bending the head
@@ -36,7 +38,7 @@ class Head:
     def __init__(self, rng: np.random.Generator, shape: Shape, spacing: Spacing, low: Point, high: Point) -> None:
         self.spacing = np.asarray(spacing, dtype=float)
         self._axes = [((np.arange(n) - (n - 1) / 2) * step) for n, step in zip(shape, self.spacing, strict=True)]
-        self._matrix = _rotation(rng.normal(0, 0.04, 3)) * rng.uniform((0.93, 0.92, 0.93), (1.05, 1.04, 1.04))
+        self._matrix = _rotation(rng.normal(0, 0.03, 3)) * rng.uniform((0.93, 0.92, 0.93), (1.05, 1.04, 1.04))
         self._offset = rng.uniform((-3, -4, -3), (3, 4, 3)) + self._matrix @ (0, 0, -_HEIGHT)
         direction = rng.normal(size=(_WAVES, 3)) / 40
         phase = rng.uniform(0, 2 * np.pi, _WAVES)
@@ -100,12 +102,12 @@ def _rotation(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return matrix
 
 
-def smooth_noise(rng: np.random.Generator, head: Head, length: float) -> FloatArray:
-    """Gaussian noise of unit variance over the window (X, Y, Z) that changes over about `length` mm.
+def smooth_noise(rng: np.random.Generator, head: Head, length: float, box: Box = WHOLE) -> FloatArray:
+    """Gaussian noise of unit variance over `box` of the window (X, Y, Z) that changes over about `length` mm.
 
     Knots half a length apart are spread by a Gaussian along one axis after the other: three small matrix products.
     """
-    axes = head.grid_axes()
+    axes = [axis[part] for axis, part in zip(head.grid_axes(), box, strict=True)]
     step = max(length / 2, head.voxel)
     counts = [int((axis[-1] - axis[0]) / step) + 4 if len(axis) else 1 for axis in axes]
     field = rng.standard_normal(counts, dtype=np.float32)
@@ -126,4 +128,5 @@ def smooth_union(a: FloatArray, b: FloatArray, width: float) -> FloatArray:
 
 def smooth_intersection(a: FloatArray, b: FloatArray, width: float) -> FloatArray:
     """Intersection of two bodies given by their depths (mm), with the edge rounded over `width` mm."""
-    return -smooth_union(-a, -b, width)
+    met: FloatArray = -smooth_union(-a, -b, width)
+    return met

@@ -21,8 +21,8 @@ _RELAXATION = {
     "deep grey": (1240.0, 80.0, 0.80, 1190.0),
     "stem": (940.0, 80.0, 0.74, 915.0),
     "bone": (600.0, 5.0, 0.10, 600.0),
-    "marrow": (420.0, 70.0, 0.55, 400.0),
-    "fat": (360.0, 110.0, 0.95, 350.0),
+    "marrow": (480.0, 70.0, 0.5, 460.0),
+    "fat": (400.0, 80.0, 0.62, 390.0),
     "muscle": (1300.0, 38.0, 0.80, 900.0),
     "vessel": (1700.0, 30.0, 0.55, 330.0),
     "dura": (1300.0, 50.0, 0.60, 480.0),
@@ -64,8 +64,8 @@ def scanner(rng: np.random.Generator) -> dict[str, Scan]:
     """One examination: a `Scan` for each name in SEQUENCES, with the settings of one scanner."""
     columns = np.array(list(_RELAXATION.values())).T
     t1, t2, density, after = columns * (1 + rng.normal(0, _VARIATION, columns.shape) * ((1,), (1,), (0.3,), (1,)))
-    weighting = rng.choice([_spoiled, _prepared])(rng)
-    enhanced = weighting if rng.random() < 0.6 else rng.choice([_spoiled, _prepared])(rng)
+    weighting = _t1_weighting(rng)
+    enhanced = weighting if rng.random() < 0.6 else _t1_weighting(rng)
     signals = {
         "flair": _flair(rng)(t1, t2, density),
         "t1": weighting(t1, t2, density),
@@ -90,6 +90,10 @@ def _scan(rng: np.random.Generator, signal: Parameters, thick: float) -> Scan:
 
 Equation = Callable[[Parameters, Parameters, Parameters], Parameters]
 """Signal of tissues from their T1 (ms), T2 (ms) and proton density."""
+
+
+def _t1_weighting(rng: np.random.Generator) -> Equation:
+    return _spoiled(rng) if rng.random() < 0.5 else _prepared(rng)
 
 
 def _spoiled(rng: np.random.Generator) -> Equation:

@@ -4,16 +4,18 @@ import numpy as np
 
 from modelsgenesis.phantoms.brain_anatomy import Drawing
 from modelsgenesis.phantoms.head import smooth_noise, smooth_union
+from modelsgenesis.types import FloatArray
 
 
 def paint_head(drawing: Drawing) -> None:
-    """Everything outside the skull's inner table; to be called before the brain is painted, after `membranes`."""
+    """Everything outside the skull's inner table; to be called before anything else is painted."""
     rng, x, y, z = drawing.rng, drawing.x, drawing.y, drawing.z
     across = np.abs(x)
     bone, scalp = float(rng.uniform(5, 8)), float(rng.uniform(4, 8))
-    table = drawing.outer + np.float32(1.8 + 1.6 * drawing.age)
-    neck = 58 - np.hypot(x, (y - 22 + 0.15 * (z + 70)) * 0.9) - np.maximum(z + 40, 0) * 1.5
-    face = 66 - np.sqrt((x * 0.95) ** 2 + ((y + 34) * 0.9) ** 2 + ((z + 50) * 0.75) ** 2)
+    table = drawing.outer + np.float32(drawing.fluid + 0.6)
+    rise: FloatArray = np.maximum(z + 40, 0)
+    neck: FloatArray = 58 - np.hypot(x, (y - 22 + 0.15 * (z + 70)) * 0.9) - rise * 1.5
+    face: FloatArray = 66 - np.sqrt((x * 0.95) ** 2 + ((y + 34) * 0.9) ** 2 + ((z + 50) * 0.75) ** 2)
     skin = smooth_union(smooth_union(table + np.float32(bone + scalp), neck, 24), face, 20)
     drawing.paint(drawing.cover(skin), "muscle")
     drawing.paint(drawing.cover(skin - 2), "fat")
@@ -34,4 +36,4 @@ def paint_head(drawing: Drawing) -> None:
     above = z + 34 + 0.1 * across
     drawing.paint(drawing.cover(np.minimum(skull, above)), "bone")
     diploe = bone * 0.28 - np.abs(table + bone * 0.5)
-    drawing.paint(0.9 * drawing.cover(np.minimum(diploe, above - 18)), "marrow")
+    drawing.paint(0.9 * drawing.cover(np.minimum(diploe, above - 4)), "marrow")
