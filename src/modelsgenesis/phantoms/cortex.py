@@ -74,7 +74,8 @@ def outline(x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
     """
     across = np.abs(x)
     above = z - 8
-    ratios = (across / (63 + 0.06 * y), np.abs(y) / 87, np.abs(above) / np.where(above > 0, 65, 50))
+    height = np.where(above > 0, np.float32(65), np.float32(50))
+    ratios = (across / (63 + 0.06 * y), np.abs(y) / 87, np.abs(above) / height)
     powers = [r * r * np.sqrt(r) for r in ratios]
     radius = (powers[0] + powers[1] + powers[2]) ** np.float32(0.4)  # a body between an ellipsoid and a box
     upper = (1 - radius) * 64
