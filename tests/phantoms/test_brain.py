@@ -10,7 +10,7 @@ from modelsgenesis.phantoms.mr import SEQUENCES, TISSUES
 
 SMALL = (40, 48, 36)
 COARSE = (4.0, 4.0, 4.0)
-SEEDS = range(6)
+SEEDS = range(5)
 MIDDLING = ((54, 64, 48), (3.0, 3.0, 3.0))
 
 

@@ -25,6 +25,7 @@ SHAPE: Shape = (80, 96, 72)
 SPACING: Spacing = (2.0, 2.0, 2.0)
 
 _HEAD: tuple[Point, Point] = ((-200, -200, -200), (200, 200, 200))
+_HIGH_GRADE = 0.75  # share of gliomas
 _SMALLEST = 8  # voxels along an axis
 _MARGIN = 1.0  # mm of fluid that skull-stripping leaves on the brain
 
@@ -74,8 +75,8 @@ def brain(
         )
     head = Head(rng, shape, spacing, *(BRAIN if stripped else _HEAD))
     scans = scanner(rng)
-    grade = bool(rng.random() < 0.75) if high_grade is None else high_grade
-    glioma = draw_glioma(rng, grade)
+    drawn = bool(rng.random() < _HIGH_GRADE)
+    glioma = draw_glioma(rng, drawn if high_grade is None else high_grade)
     if tumour:
         displace(head, glioma)
     drawing = Drawing(rng, head, scans)

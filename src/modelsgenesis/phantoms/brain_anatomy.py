@@ -217,7 +217,7 @@ class Drawing:
 
     def texture(self) -> None:
         """Slow differences of relaxation inside tissues: what darkens T1 brightens T2 and FLAIR."""
-        fine = 0.022 * smooth_noise(self.rng, self.head, 9.0) + 0.02 * smooth_noise(self.rng, self.head, 30.0)
+        fine = 0.03 * smooth_noise(self.rng, self.head, 7.0) + 0.03 * smooth_noise(self.rng, self.head, 30.0)
         for name, image in zip(SEQUENCES, self.images, strict=True):
             image *= 1 - fine if name.startswith("t1") else 1 + fine
 

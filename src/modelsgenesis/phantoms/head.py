@@ -38,7 +38,7 @@ class Head:
     def __init__(self, rng: np.random.Generator, shape: Shape, spacing: Spacing, low: Point, high: Point) -> None:
         self.spacing = np.asarray(spacing, dtype=float)
         self._axes = [((np.arange(n) - (n - 1) / 2) * step) for n, step in zip(shape, self.spacing, strict=True)]
-        self._matrix = _rotation(rng.normal(0, 0.03, 3)) * rng.uniform((0.93, 0.92, 0.93), (1.05, 1.04, 1.04))
+        self._matrix = _rotation(rng.normal(0, 0.03, 3)) * rng.uniform((0.90, 0.89, 0.90), (1.02, 1.01, 1.01))
         self._offset = rng.uniform((-3, -4, -3), (3, 4, 3)) + self._matrix @ (0, 0, -_HEIGHT)
         direction = rng.normal(size=(_WAVES, 3)) / 40
         phase = rng.uniform(0, 2 * np.pi, _WAVES)

@@ -77,13 +77,13 @@ def scanner(rng: np.random.Generator) -> dict[str, Scan]:
 
 
 def _scan(rng: np.random.Generator, signal: Parameters, thick: float) -> Scan:
-    across = rng.uniform(0.35, 0.55)
+    across = rng.uniform(0.4, 0.7)
     along = rng.uniform(1.0, 2.0) if rng.random() < thick else across
     return Scan(
         signal=(signal / signal[TISSUES["white"]]).astype(np.float32),
         blur=(across, across, along),
-        bias=rng.uniform(0.03, 0.1),
-        noise=rng.uniform(0.02, 0.06),
+        bias=rng.uniform(0.05, 0.22),
+        noise=rng.uniform(0.015, 0.05),
         scale=float(np.exp(rng.uniform(np.log(150), np.log(2500)))),
     )
 
@@ -93,7 +93,7 @@ Equation = Callable[[Parameters, Parameters, Parameters], Parameters]
 
 
 def _t1_weighting(rng: np.random.Generator) -> Equation:
-    return _spoiled(rng) if rng.random() < 0.5 else _prepared(rng)
+    return _spoiled(rng) if rng.random() < 0.4 else _prepared(rng)
 
 
 def _spoiled(rng: np.random.Generator) -> Equation:
@@ -110,7 +110,7 @@ def _spoiled(rng: np.random.Generator) -> Equation:
 
 def _prepared(rng: np.random.Generator) -> Equation:
     """Gradient echo after an inversion pulse (MPRAGE), with darker cerebrospinal fluid."""
-    ti, tr, te = rng.uniform(1200, 1400), rng.uniform(2000, 2400), rng.uniform(2.5, 4)
+    ti, tr, te = rng.uniform(1080, 1360), rng.uniform(2000, 2400), rng.uniform(2.5, 4)
 
     def signal(t1: Parameters, t2: Parameters, density: Parameters) -> Parameters:
         value: Parameters = density * np.abs(1 - 2 * np.exp(-ti / t1) / (1 + np.exp(-tr / t1))) * np.exp(-te / t2)
