@@ -85,9 +85,7 @@ class MedMNISTFile:
         copy = folder / f"{part}_images.npy"
         if not copy.is_file():
             with self._open() as archive, archive.open(copy.name) as stream, replacing(copy) as temporary:
-                with temporary.open("wb") as out:
-                    while block := stream.read(_BLOCK):
-                        out.write(block)
+                _copy(stream, temporary)
         mapped: npt.NDArray[np.uint8] = np.load(copy, mmap_mode="r", allow_pickle=False)
         return mapped
 
@@ -129,3 +127,9 @@ class MedMNISTFile:
         if labels.dtype.kind not in "uib" or labels.astype(np.int64).min(initial=0) < 0:
             raise GenesisError(f"{self.path}: {part}_labels must be whole numbers from 0, not {labels.dtype}")
         return labels.astype(np.int64)
+
+
+def _copy(stream: IO[bytes], path: Path) -> None:
+    with path.open("wb") as out:
+        while block := stream.read(_BLOCK):
+            out.write(block)
