@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
+from benchmarks.arrange_chestxray14 import arrange
+from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import Target
 from modelsgenesis.targets.dxc import FINDINGS, TASK
 from modelsgenesis.targets.split import SplitChoice, split
 
+SUBSET = Path(__file__).parents[2] / ".." / "shared" / "data" / "nih-chestxray14-subset"
 OLD = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],"
@@ -193,3 +196,29 @@ def test_the_whole_table_is_read_in_seconds(tmp_path: Path) -> None:
     begin = time.perf_counter()
     assert len(read(tmp_path).cases) == len(names)
     assert time.perf_counter() - begin < 5
+
+
+def test_the_arranged_subset_is_read(tmp_path: Path) -> None:
+    """The form of the shared subset, arranged as the whole data set."""
+    subset = tmp_path / "subset"
+    (subset / "images").mkdir(parents=True)
+    header = "file,patient_id,age,sex,view,finding_labels,Mass"
+    lines = [f"{name}.jpg,{int(name[:8])},36,F,PA,{LABELS[n % 4]},0" for n, name in enumerate(NAMES)]
+    (subset / "labels.csv").write_text("\n".join([header, *lines]) + "\n")
+    for name in NAMES:
+        (subset / "images" / f"{name}.jpg").touch()
+    assert arrange(subset, tmp_path / "out", test=0.5) == COUNT
+    target = read(tmp_path / "out")
+    assert len(target.cases) == COUNT
+    assert list(target.sides.values()) == ["test"] * 3
+    assert not target.notes
+
+
+@pytest.mark.skipif(not SUBSET.is_dir(), reason="needs the shared data")
+def test_the_real_subset(tmp_path: Path) -> None:
+    assert arrange(SUBSET, tmp_path) == 758
+    target = read(tmp_path)
+    assert len(target.cases) == 758
+    assert sum(case.label[FINDINGS.index("Pneumonia")] for case in target.cases) == 381  # type: ignore[index, misc]
+    image = read_volume(target.cases[0].images[0])
+    assert (image.array.shape, image.pixel_type) == ((224, 224), "uint8")
