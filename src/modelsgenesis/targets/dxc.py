@@ -116,7 +116,7 @@ def _rows(table: Path) -> dict[str, _Row]:
     for line, (image, labels, patient) in read_columns(table, ("Image Index", "Finding Labels", "Patient ID")):
         if labels not in known:
             known[labels] = _findings(labels, f"{table}, line {line}")
-        name = image.rpartition(".")[0] or image
+        name = _stem(image)
         if name in rows:
             raise GenesisError(f"{table}, line {line}: image {image} is on line {rows[name].line} already; keep one")
         rows[name] = _Row(line, patient.zfill(8), known[labels])
@@ -173,7 +173,11 @@ def _listed(path: Path) -> Iterable[tuple[int, str]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise GenesisError(f"{path}: cannot be read as a list of image names ({error})") from error
-    return [(number, line.strip().rpartition(".")[0]) for number, line in enumerate(lines, start=1) if line.strip()]
+    return [(number, _stem(line.strip())) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
 
 
 def _of_paper(rows: Mapping[str, _Row]) -> dict[str, str]:

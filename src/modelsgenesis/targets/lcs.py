@@ -67,7 +67,7 @@ def _read(data: Path, options: LcsOptions, cache: Path) -> Target:  # noqa: ARG0
         label_map=dict(enumerate(structures.values(), start=1)),
         known=frozenset({0, 1, 2}),
         sides=sides,
-        notes=(*note, *_absent(volumes, masks), *_listed(data, volumes), *_ignored(unlabelled)),
+        notes=(*note, *_absent(volumes, masks), *_listed(volumes), *_ignored(unlabelled)),
     )
 
 
@@ -127,10 +127,10 @@ def _absent(volumes: Mapping[int, Path], masks: Mapping[int, Path]) -> Iterable[
             yield f"{len(lone)} files without a {what} of their number are left out, such as {found[lone[0]].name}"
 
 
-def _listed(data: Path, volumes: Mapping[int, Path]) -> Iterable[str]:
+def _listed(volumes: Mapping[int, Path]) -> Iterable[str]:
     """What the Decathlon's own description lists and the folders lack."""
     roots = {path.parent.parent for path in volumes.values() if path.parent.name == "imagesTr"}
-    for path in sorted(root / "dataset.json" for root in roots or {data}):
+    for path in sorted(root / "dataset.json" for root in roots):
         if not path.is_file():
             continue
         description = read_json(path)
