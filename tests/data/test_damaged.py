@@ -220,7 +220,9 @@ def test_a_corrupt_png(tmp_path: Path) -> None:
     content[len(content) // 2] ^= 1
     (tmp_path / "image.png").write_bytes(content)
     refuse(tmp_path / "image.png", "corrupt PNG")
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "colour.png")
+    colours = np.zeros((8, 8, 3), np.uint8)
+    colours[4, 4, 2] = 1
+    Image.fromarray(colours).save(tmp_path / "colour.png")
     refuse(tmp_path / "colour.png", "colour")
 
 

@@ -223,3 +223,17 @@ def test_wrong_use_names_the_cause(tmp_path: Path) -> None:
     with pytest.raises(GenesisError, match="limit"):
         read_volume(tmp_path / "scan.nii", largest_bytes=100)
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(("suffix", "alpha"), [("png", True), ("png", False), ("tif", False), ("jpg", False)])
+def test_grey_stored_as_colour_is_grey(tmp_path: Path, suffix: str, alpha: bool) -> None:
+    """Some X-rays of ChestX-ray14 are RGBA."""
+    from PIL import Image
+
+    grey = np.arange(30 * 20, dtype=np.uint16).reshape(20, 30).astype(np.uint8) // 4 * 4
+    colours = np.stack([grey, grey, grey, *([np.full_like(grey, 200)] if alpha else [])], axis=-1)
+    Image.fromarray(colours).save(tmp_path / f"colour.{suffix}", quality=100)
+    Image.fromarray(grey).save(tmp_path / f"grey.{suffix}", quality=100)
+    volume, expected = (read_volume(tmp_path / f"{name}.{suffix}") for name in ("colour", "grey"))
+    assert volume.pixel_type == "uint8"
+    assert np.array_equal(volume.array, expected.array)

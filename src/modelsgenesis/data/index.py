@@ -80,7 +80,7 @@ def index_sources(inputs: Sequence[str | Path], subject: str = "auto") -> list[S
     for given in inputs:
         for entry in _expand(str(given)):
             roots.append(entry if entry.is_dir() else entry.parent)
-            for path in _walk(entry):
+            for path in walk_files(entry):
                 if path.name.lower().endswith(SUFFIXES):
                     volumes.setdefault(os.path.realpath(path), path)
                 elif is_dicom(path):
@@ -121,8 +121,8 @@ def _matches(folder: Path, pattern: tuple[str, ...]) -> list[Path]:
     return [match for entry in visible if fnmatchcase(entry.name, part) for match in _matches(entry, rest)]
 
 
-def _walk(entry: Path) -> Iterator[Path]:
-    """The files at or below `entry`, without hidden ones."""
+def walk_files(entry: Path) -> Iterator[Path]:
+    """The files at or below `entry`, sorted in each folder; without hidden ones, and so without macOS' `._*`."""
     if entry.is_file():
         yield entry
         return

@@ -14,6 +14,7 @@ import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
 from modelsgenesis.data.dicom import list_series, ordered_files, read_slice
 from modelsgenesis.data.geometry import Affine, Grid, closest_to_lps
+from modelsgenesis.data.index import IMAGE_SUFFIXES
 from modelsgenesis.data.integrity import LARGEST_BYTES, check_file
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
@@ -48,6 +49,9 @@ class Volume:
 
 def read_volume(path: str | Path, series: str | None = None, largest_bytes: int = LARGEST_BYTES) -> Volume:
     """Read NIfTI, MetaImage, NRRD, a DICOM series or a greyscale PNG, JPEG or TIFF image.
+
+    A PNG, JPEG or TIFF stored as colour is read as grey when its colours agree everywhere, as in many X-rays; its alpha
+    channel is left out.
 
     Args:
         path: the file, or the folder of a DICOM series.
@@ -121,15 +125,30 @@ def _read_image(path: Path, place: Path, largest_bytes: int) -> Any:
     reader.SetFileName(str(place))
     reader.ReadImageInformation()
     size, channels = reader.GetSize(), reader.GetNumberOfComponents()
-    if channels != 1:
-        raise GenesisError(f"{path}: {channels} values a voxel (colour or vector); convert it to one channel")
+    coded_as_colour = channels in (3, 4) and path.name.lower().endswith(IMAGE_SUFFIXES)
+    if channels != 1 and not coded_as_colour:
+        raise _colour(path, channels)
     if any(extent > 1 for extent in size[3:]):
         raise GenesisError(f"{path}: {len(size)}D, size {'x'.join(map(str, size))}; split it into 3D volumes")
     _check_memory(path, size, largest_bytes)
     image = reader.Execute()
+    if coded_as_colour:
+        image = _as_grey(image, path)
     while image.GetDimension() > 3:
         image = image[..., 0]
     return image
+
+
+def _as_grey(image: Any, path: Path) -> Any:
+    """The first of three equal colours (a fourth channel is alpha); GenesisError where they differ."""
+    colours = sitk.GetArrayViewFromImage(image)[..., :3]
+    if not (colours == colours[..., :1]).all():
+        raise _colour(path, image.GetNumberOfComponentsPerPixel())
+    return sitk.VectorIndexSelectionCast(image, 0)
+
+
+def _colour(path: Path, channels: int) -> GenesisError:
+    return GenesisError(f"{path}: {channels} values a voxel (colour or vector); convert it to one channel")
 
 
 def _check_memory(path: Path, size: tuple[int, ...], largest_bytes: int) -> None:

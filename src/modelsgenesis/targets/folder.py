@@ -13,20 +13,15 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from modelsgenesis.config import settings
-from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import read_json
 from modelsgenesis.targets.base import Case, Target, TargetTask
+from modelsgenesis.targets.grid import check_grid
 from modelsgenesis.targets.table import TABLE, read_table
 from modelsgenesis.types import JSON
 
 DESCRIPTION, SUBJECTS = "dataset.json", "subjects.csv"
-OFF_GRID = 0.1
-"""How far, in voxels, the corners of a label map may lie from those of its image: headers are rounded."""
-
 Selection = Mapping[str, Sequence[int]]
 """Name of a structure -> the label values that make it up; empty for those of the data set's own description."""
 
@@ -78,7 +73,7 @@ def read_folder(data: Path, selection: Selection) -> Target:
     subjects = _subjects(data / SUBJECTS, [case.id for case in cases])
     cases = [Case(case.id, subjects.get(case.id, case.id), case.images, case.label) for case in cases]
     for case in cases:
-        _check_grid(case)
+        check_grid(case)
     names = list(label_map)
     return Target(
         task="segmentation",
@@ -202,41 +197,3 @@ def _sides(cases: Sequence[Case], test: set[str], path: Path) -> dict[str, str]:
         if case.id not in test and case.subject in subjects:
             raise GenesisError(f"{path}: subject {case.subject} is in imagesTr and in imagesTs; move all to one")
     return dict.fromkeys(subjects, "test")
-
-
-def _check_grid(case: Case) -> None:
-    """All images of a case and its label map must lie on one grid, as their headers tell."""
-    first, *others = (*case.images, *([case.label] if isinstance(case.label, Path) else []))
-    grid = read_grid(first)
-    for path in others:
-        other = read_grid(path)
-        if other.size != grid.size:
-            raise GenesisError(f"{path}: size {other.size}, but {first} has {grid.size}; resample it onto that grid")
-        apart = _farthest_corner(grid, other)
-        if apart > OFF_GRID:
-            raise GenesisError(
-                f"{path}: does not lie on the grid of {first} (spacing, origin or direction differ, by up to "
-                f"{apart:.1f} voxels); resample it onto that grid"
-            )
-
-
-def _farthest_corner(grid: Grid, other: Grid) -> float:
-    """Largest distance between corresponding corners, in voxels of the finest axis."""
-    axes = len(grid.size)
-    corners = np.stack(np.meshgrid(*([0, n - 1] for n in grid.size), indexing="ij"), -1).reshape(-1, axes)
-    places = [corners @ one.affine[:axes, :axes].T + one.affine[:axes, 3] for one in (grid, other)]
-    return float(np.linalg.norm(places[0] - places[1], axis=1).max() / min(grid.spacing))
-
-
-def read_grid(path: Path) -> Grid:
-    """The geometry in the header of an image file, without reading its voxels; GenesisError when it is unreadable."""
-    import SimpleITK as sitk  # noqa: N813
-
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        cause = str(error).strip().splitlines()[-1].strip()
-        raise GenesisError(f"{path}: unreadable ({cause}); check the file with another viewer") from None
-    return Grid(reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())

@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from modelsgenesis.errors import GenesisError
@@ -38,7 +38,8 @@ def read_table(path: Path) -> Target:
             raise GenesisError(f"{path}, line {number}: {image}: no such file; correct the path or remove the line")
         label = tuple(int(name in labels) for name in names) if several else names.index(labels[0])
         cases.append(Case(_identifier(row["path"]), row["subject"], (image,), label))
-    return Target(task, dict(enumerate(names)), cases, path, sides=_sides(rows, path))
+    sides = sides_of(((line, row["subject"], row.get("split", "")) for line, row in enumerate(rows, start=2)), path)
+    return Target(task, dict(enumerate(names)), cases, path, sides=sides)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -67,17 +68,22 @@ def _identifier(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", stem.replace("/", "__").replace("\\", "__"))
 
 
-def _sides(rows: Sequence[dict[str, str]], path: Path) -> dict[str, str]:
-    if not rows[0].get("split"):
+def sides_of(rows: Iterable[tuple[int, str, str]], path: Path) -> dict[str, str]:
+    """Subject -> side, from (line, subject, what the column split says) of each row; empty when no row says anything.
+
+    Raises GenesisError naming the line: an unknown side, a subject on two sides, a row without a side among others.
+    """
+    given = list(rows)
+    if not any(name for _, _, name in given):
         return {}
     sides: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
-        side = _SIDE_NAMES.get(row["split"].lower())
+    for line, subject, name in given:
+        side = _SIDE_NAMES.get(name.lower())
         if side is None:
-            raise GenesisError(f"{path}, line {number}: split {row['split']!r} is unknown; valid: train, val, test")
-        if sides.setdefault(row["subject"], side) != side:
+            raise GenesisError(f"{path}, line {line}: split {name!r} is unknown; valid: train, val, test")
+        if sides.setdefault(subject, side) != side:
             raise GenesisError(
-                f"{path}, line {number}: subject {row['subject']} is in {sides[row['subject']]} and in {side}; "
+                f"{path}, line {line}: subject {subject} is in {sides[subject]} and in {side}; "
                 "put all of a subject on one side"
             )
     return sides
