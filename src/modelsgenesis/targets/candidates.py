@@ -77,7 +77,7 @@ def read_annotations(path: Path) -> dict[str, list[Lesion]]:
 def _rows(
     path: Path, columns: Sequence[str], optional: Sequence[str]
 ) -> Iterator[tuple[int, str, tuple[float, float, float, float], list[str]]]:
-    """(line, scan, four numbers, optional texts) of every line that is not empty."""
+    """(line, scan, four numbers, optional texts, "" for absent columns) of every line that is not empty."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.reader(handle)
@@ -86,13 +86,13 @@ def _rows(
             if missing:
                 raise GenesisError(f"{path}: has no column {', '.join(missing)}; needs {','.join(columns)}")
             scan, x, y, z, last = (header.index(name) for name in columns)
-            others = [header.index(name) for name in optional if name in header]
+            others = [header.index(name) if name in header else -1 for name in optional]
             for row in reader:
                 if not row:
                     continue
                 try:
                     values = float(row[x]), float(row[y]), float(row[z]), float(row[last])
-                    texts = [row[place].strip() for place in others]
+                    texts = [row[place].strip() if place >= 0 else "" for place in others]
                     name = row[scan].strip()
                 except (ValueError, IndexError):
                     raise GenesisError(

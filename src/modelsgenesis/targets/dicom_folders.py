@@ -59,13 +59,25 @@ def find_series(data: Path) -> list[SeriesFolder]:
     return sorted(found.values(), key=lambda series: series.path)
 
 
-def _dicom_folders(data: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+def visible(data: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The folders at and below `data`, absolute, each with the names of its files, sorted; nothing hidden.
+
+    Links are followed, also where they lead in circles: each folder comes once.
+    """
+    seen: set[str] = set()
     for place, below, names in os.walk(data.absolute(), followlinks=True):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        visible = (Path(place, name) for name in sorted(names) if not name.startswith(".") and name != "DICOMDIR")
-        files = tuple(path for path in visible if is_dicom(path))
+        real = os.path.realpath(place)
+        below[:] = [] if real in seen else sorted(name for name in below if not name.startswith("."))
+        if real not in seen:
+            yield Path(place), sorted(name for name in names if not name.startswith("."))
+        seen.add(real)
+
+
+def _dicom_folders(data: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+    for folder, names in visible(data):
+        files = tuple(folder / name for name in names if name != "DICOMDIR" and is_dicom(folder / name))
         if files:
-            yield Path(place), files
+            yield folder, files
 
 
 def _series(folder: Path, files: tuple[Path, ...]) -> SeriesFolder:

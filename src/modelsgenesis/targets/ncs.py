@@ -15,7 +15,7 @@ from modelsgenesis.config import settings
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import Case, Target, TargetTask
 from modelsgenesis.targets.candidates import first_few, plural
-from modelsgenesis.targets.dicom_folders import SeriesFolder, find_series
+from modelsgenesis.targets.dicom_folders import SeriesFolder, find_series, visible
 from modelsgenesis.targets.lidc_masks import write_mask
 from modelsgenesis.targets.lidc_readers import same_nodule
 from modelsgenesis.targets.lidc_split import at_random, by_luna16
@@ -101,9 +101,7 @@ def _read(data: Path, options: NcsOptions, cache: Path) -> Target:
 def _readings(data: Path) -> dict[str, Reading]:
     """Series UID -> its XML file, wherever it lies; copies of one file (beside the series and apart) count as one."""
     found: dict[str, Reading] = {}
-    for path in sorted(data.absolute().rglob("*")):
-        if path.suffix.lower() != ".xml" or path.name.startswith("."):
-            continue
+    for path in (folder / name for folder, names in visible(data) for name in names if name.lower().endswith(".xml")):
         reading = read_xml(path)
         if reading is None:
             continue
