@@ -1,0 +1,50 @@
+"""Writes the nodules of an LIDC scan as one label map on the scan's own grid."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
+
+from modelsgenesis.errors import GenesisError
+from modelsgenesis.files import replacing
+from modelsgenesis.targets.dicom_folders import SeriesFolder, series_grid
+from modelsgenesis.targets.lidc_xml import Patch
+
+NODULE = 1
+
+
+def write_mask(path: Path, series: SeriesFolder, nodules: Sequence[Sequence[Patch]], source: Path) -> None:
+    """Write the pixels of `nodules` as 1 in a uint8 label map at `path`, atomically; only headers of slices are read.
+
+    Raises GenesisError naming `source`, the XML file, for an outline in a slice that is not there or beyond the image,
+    and naming the series for missing slices.
+    """
+    grid, heights = series_grid(series)
+    columns, rows, _ = grid.size
+    mask = np.zeros(grid.size[::-1], np.uint8)
+    for patch in (patch for nodule in nodules for patch in nodule):
+        nearest = int(np.abs(np.array(heights) - patch.z).argmin())
+        if abs(heights[nearest] - patch.z) > grid.spacing[2] / 2:
+            raise GenesisError(
+                f"{source}: outlines a nodule at z = {patch.z:g} mm, where {series.path} has no slice "
+                f"({min(heights):g} to {max(heights):g} mm); copy the series again"
+            )
+        x, y = patch.corner
+        width, height = patch.mask.shape
+        if x < 0 or y < 0 or x + width > columns or y + height > rows:
+            raise GenesisError(f"{source}: an outline reaches beyond the {columns}x{rows} pixels of {series.path}")
+        mask[nearest, y : y + height, x : x + width][patch.mask.T] = NODULE
+    image = sitk.GetImageFromArray(mask)
+    image.SetSpacing(grid.spacing)
+    image.SetOrigin(grid.origin)
+    image.SetDirection(grid.direction)
+    with replacing(path) as temporary:
+        named = temporary.with_name(temporary.name + ".nii.gz")  # SimpleITK picks the format by the suffix
+        try:
+            sitk.WriteImage(image, str(named), useCompression=True)
+            named.replace(temporary)
+        except RuntimeError as error:
+            raise GenesisError(f"{path}: could not be written; free space or rights?") from error
+        finally:
+            named.unlink(missing_ok=True)
