@@ -135,7 +135,7 @@ class Drawing:
         height = np.clip((self.z + 72) / np.float32(apex), 0, 0.999)
         narrow = np.sqrt(1 - height**3)
         wide = np.abs(self.x) / (128 * narrow)
-        deep = (self.y - (6 + 6 * height)) / (84 * (0.25 + 0.75 * narrow))
+        deep = (self.y - (3 + 9 * height)) / (91 * (0.25 + 0.75 * narrow))
         radial: FloatArray = (wide**2.3 + np.abs(deep) ** 2.3) ** np.float32(1 / 2.3)
         return radial
 
