@@ -71,7 +71,7 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], spacing: Spacing, p
     white = rng.standard_normal(shape, dtype=np.float32)
     fx, fy = fft.fftfreq(shape[0], spacing[0]), fft.rfftfreq(shape[1], spacing[1])
     frequency = np.hypot(fx[:, None], fy[None])
-    reach = np.hypot(protocol.blur, 0.3 * spacing[0])
+    reach = np.hypot(0.65 * protocol.blur, 0.3 * spacing[0])  # the kernel alone: noise has no focal spot
     power = (frequency + 0.02) * np.exp(-((2 * np.pi * frequency * reach) ** 2))
     filtered = fft.rfft2(white, axes=(0, 1))
     filtered *= np.sqrt(power).astype(np.float32)[:, :, None]

@@ -55,7 +55,7 @@ def _breasts(drawing: Drawing, fat: float, depth: FloatArray) -> None:
     rng = drawing.rng
     if rng.random() < 0.5:
         return
-    size = float(rng.uniform(0.8, 1.25))
+    size = float(rng.uniform(0.7, 1.05))
     for side in (-1.0, 1.0):
         middle = (side * 80.0, -74.0, float(rng.uniform(-30, -10)))
         radii = (72 * size, 46 * size, 62 * size)
