@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from modelsgenesis.files import replacing, write_text
-from modelsgenesis.phantoms.chest import Phantom, chest
+from modelsgenesis.phantoms.chest import Phantom
 from modelsgenesis.phantoms.images import hounsfield, placed
-from modelsgenesis.phantoms.luna16 import SHAPE
-from modelsgenesis.phantoms.patients import LUNA, check_cases, middle, patient, series_uid, uid
+from modelsgenesis.phantoms.luna16 import SHAPE, luna_patient
+from modelsgenesis.phantoms.patients import LUNA, check_cases, middle, series_uid, uid
 from modelsgenesis.phantoms.readings import Slices, readings
 from modelsgenesis.types import Shape, Spacing
 
@@ -29,7 +29,7 @@ def write_lidc(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacin
     """
     check_cases(cases)
     for index in range(cases):
-        phantom = chest(patient(seed, LUNA, index), shape, spacing)
+        phantom = luna_patient(seed, index, shape, spacing)
         name, study, series = f"LIDC-IDRI-{index + 1:04d}", uid(seed, LUNA, index, 1), series_uid(seed, index)
         place = folder / name / study / series
         slices = Slices(

@@ -18,7 +18,8 @@ _MISSED = 0.06  # share of nodules without any candidate, as the detectors behin
 _RANDOM = 12  # candidates of a scan at random places in its lungs
 _FAR = 5.0  # mm from the surface of a nodule, beyond which a random candidate may lie
 _FIRST = (0, 5, 7, 1, 6, 8, 2, 9, 3, 4)  # subsets in the order they fill: training 0-4, validation 5-6, test 7-9
-_COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "class")
+COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "class")
+_SURE = 3  # scans at the start, one for each side of the split, that have nodules for certain
 
 Row = Mapping[str, object]
 
@@ -45,7 +46,7 @@ def write_luna16(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spac
     first: list[Row] = []
     second: list[Row] = []
     for index in range(cases):
-        phantom = chest(patient(seed, LUNA, index), shape, spacing)
+        phantom = luna_patient(seed, index, shape, spacing)
         uid, at = series_uid(seed, index), middle(seed, index)
         rng = np.random.default_rng([seed, 97, index])
         flipped = bool(rng.random() < _FLIPPED) or index == 1
@@ -62,10 +63,15 @@ def write_luna16(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spac
         for rows, near in ((first, 1), (second, 3)):
             rows += [{**row(uid, p, at), "class": 0} for p in false]
             rows += [{**row(uid, p, at), "class": 1} for f in listed for p in hits(rng, f, near)]
-    write_csv(folder / "annotations.csv", (*_COLUMNS[:-1], "diameter_mm"), annotations)
-    write_csv(folder / "candidates.csv", _COLUMNS, first)
-    write_csv(folder / "candidates_V2.csv", _COLUMNS, second)
+    write_csv(folder / "annotations.csv", (*COLUMNS[:-1], "diameter_mm"), annotations)
+    write_csv(folder / "candidates.csv", COLUMNS, first)
+    write_csv(folder / "candidates_V2.csv", COLUMNS, second)
     return folder
+
+
+def luna_patient(seed: int, index: int, shape: Shape, spacing: Spacing | None) -> Phantom:
+    """The scan that LUNA16 and LIDC-IDRI share; the first ones have nodules, so that a handful is enough to train on."""
+    return chest(patient(seed, LUNA, index), shape, spacing, nodules=2 if index < _SURE else None)
 
 
 def row(uid: str, at: Position, world: Sequence[float]) -> dict[str, object]:

@@ -81,7 +81,7 @@ def _great_vessels(drawing: Drawing) -> None:
         ([(4, 2, arch), (14, 8, 112), (24, 12, 150)], 4.0),
         ([(14, 14, arch), (28, 22, 108), (52, 14, 118)], 4.5),
     ):
-        tube(line, [radius, radius - 0.5, radius - 1], blood.systemic)  # type: ignore[arg-type]
+        tube(line, [radius, radius - 0.5, radius - 1], blood.systemic)
     trunk = tube([(20, -44, -2), (20, -34, 26), (14, -16, 36)], [13, 13.5, 13], blood.pulmonary)
     right = tube([(14, -16, 35), (-8, -4, 30), (-30, 3, 26), HILA[-1]], [12, 10.5, 9.5, 8], blood.pulmonary)
     left = tube([(14, -16, 37), (30, 0, 40), (42, 12, 37), HILA[1]], [12, 10.5, 9, 8], blood.pulmonary)
@@ -103,7 +103,7 @@ def _nodes(drawing: Drawing) -> None:
         at = drawing.rng.uniform((-18, 2, 36), (18, 34, 70))
         radii = drawing.rng.uniform(2.0, 4.5, 3)
         free = np.abs(drawing.image + 90) < 60
-        drawing.blob(tuple(at), tuple(radii), 45, inside=free)  # type: ignore[arg-type]
+        drawing.blob(tuple(at), tuple(radii), 45, inside=free)
 
 
 def _airways(drawing: Drawing) -> None:
@@ -114,4 +114,4 @@ def _airways(drawing: Drawing) -> None:
     for line, sizes in zip(pipes, radii, strict=True):
         drawing.pour(drawing.frame.path(np.array(line, dtype=float), np.array(sizes) + 1.6), 30)
     for line, sizes in zip(pipes, radii, strict=True):
-        drawing.tube(line, sizes, -990, "airway")  # type: ignore[arg-type]
+        drawing.tube(line, sizes, -990, "airway")

@@ -61,8 +61,12 @@ def _place(
     aside, behind = rng.normal(*ASIDE), rng.normal(*BEHIND)
     side = -1 if rng.random() < RIGHT else 1
     at = frame.to_anatomical(points)
+    if not (at[:, 0] * side > 0).any():  # a narrow scan shows one lung
+        side = -side
     cost = np.hypot(at[:, 0] * side - max(aside, 25.0), at[:, 1] - np.clip(behind - 15, -75, 75))
-    for point in points[np.argsort(cost)[:400]]:
+    nearest: Points = points[np.argsort(cost)[:400]]
+    for number in range(len(nearest)):
+        point: Points = nearest[number]
         if not frame.inside(point[None], radius + 2)[0]:
             continue
         if any(np.linalg.norm(point - o.centre) < radius + o.diameter / 2 + _GAP for o in others):
@@ -80,7 +84,7 @@ def _free(drawing: Drawing, centre: Points, radius: float) -> float:
     box, away = _ball(drawing, centre, radius)
     ball = away < radius
     lung = (drawing.labels[box] == LABELS["lung"]) & ball
-    return float(np.count_nonzero(lung)) / max(1, np.count_nonzero(ball))
+    return float(np.count_nonzero(lung)) / max(1, int(np.count_nonzero(ball)))
 
 
 def _vessel_sides(drawing: Drawing, radius: float) -> Points:
@@ -150,7 +154,7 @@ def _grow(drawing: Drawing, centre: Points, radius: float, kind: str) -> Finding
     diameter = 2 * (volume * 3 / (4 * np.pi)) ** (1 / 3) if volume else 2 * radius
     middle = ndimage.center_of_mass(depth > 0) if volume else [(n - 1) / 2 for n in depth.shape]
     first = np.array([part.start for part in box])
-    true = frame.position((first + np.array(middle)).astype(float))  # type: ignore[arg-type]
+    true = frame.position((first + np.array(middle)).astype(float))
     return Finding(position(true), diameter, kind, box, depth)
 
 
