@@ -117,20 +117,20 @@ def scan(drawing: Drawing, findings: list[Finding], candidates: list[Candidate])
 
 
 def write_unlabelled(
-    folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacing: Spacing | None = SPACING
+    folder: Path, count: int, seed: int, shape: Shape = SHAPE, spacing: Spacing | None = SPACING
 ) -> list[Path]:
-    """Write `cases` scans `chest_0000.nii.gz`, ... (int16 HU) to `folder` and return their paths.
+    """Write `count` scans `chest_0000.nii.gz`, ... (int16 HU) to `folder` and return their paths.
 
     Args:
         shape: voxels along (X, Y, Z).
         spacing: mm; None draws each scan's as in real ones, 0.6 to 0.9 in plane and 0.7 to 3 along.
 
     Raises:
-        UsageError: no cases, or a bad shape or spacing.
+        UsageError: nothing to write, or a bad shape or spacing.
         GenesisError: the disk refuses.
     """
-    check_cases(cases)
-    paths = [folder / f"chest_{index:04d}.nii.gz" for index in range(cases)]
+    check_cases(count)
+    paths = [folder / f"chest_{index:04d}.nii.gz" for index in range(count)]
     for index, path in enumerate(paths):
         phantom = chest(patient(seed, UNLABELLED, index), shape, spacing)
         write_nifti(hounsfield(phantom.array), phantom.spacing, path)

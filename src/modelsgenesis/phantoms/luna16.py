@@ -70,7 +70,7 @@ def write_luna16(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spac
 
 
 def luna_patient(seed: int, index: int, shape: Shape, spacing: Spacing | None) -> Phantom:
-    """The scan that LUNA16 and LIDC-IDRI share; the first ones have nodules, so that a handful is enough to train on."""
+    """The scan that LUNA16 and LIDC-IDRI share; the first ones have nodules, so that a handful is enough."""
     return chest(patient(seed, LUNA, index), shape, spacing, nodules=2 if index < _SURE else None)
 
 

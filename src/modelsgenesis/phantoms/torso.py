@@ -40,7 +40,7 @@ def torso(drawing: Drawing) -> None:
 def _skin(drawing: Drawing) -> FloatArray:
     """mm below the skin, roughly: positive inside the body."""
     x, y, z, rng = drawing.x, drawing.y, drawing.z, drawing.rng
-    wide, deep = rng.uniform((156, 104), (184, 124))
+    wide, deep = rng.uniform((150, 104), (174, 122))
     rise = np.clip((z - 30) / 80, 0, 1)
     wide = wide + 14 * rise
     deep = deep - 22 * np.clip((z - 60) / 80, 0, 1) + 6 * np.clip((-z - 40) / 80, 0, 1)
@@ -73,7 +73,7 @@ def _table(drawing: Drawing) -> None:
     """A curved couch behind the patient: two thin shells with foam between."""
     bow = drawing.y - 140 + (drawing.x / 34) ** 2
     drawing.paint(np.abs(bow) < 16, -965)
-    drawing.paint(np.abs(np.abs(bow) - 16) < 1.5, -450)
+    drawing.paint(np.abs(np.abs(bow) - 16) < 1.5, float(drawing.rng.uniform(-700, -200)))
 
 
 def abdomen(drawing: Drawing) -> None:
