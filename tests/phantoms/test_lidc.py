@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from matplotlib.path import Path as Polygon
 from scipy import ndimage
-from skimage.draw import polygon2mask
 
 from modelsgenesis.phantoms.lidc import write_lidc
 from modelsgenesis.phantoms.luna16 import luna_patient
@@ -15,6 +15,7 @@ from modelsgenesis.phantoms.outline import outline
 from modelsgenesis.phantoms.patients import middle, series_uid
 
 GRID = {"shape": (112, 88, 40), "spacing": (3.0, 3.2, 5.5)}
+PIXELS = np.argwhere(np.ones(GRID["shape"][:2]))
 NS = {"n": "http://www.nih.gov"}
 
 
@@ -75,7 +76,7 @@ def test_four_readers_agree_about_the_truth(lidc: Path) -> None:
                 edge = np.array(
                     [[int(e.find(f"n:{c}Coord", NS).text) for c in "xy"] for e in roi.findall("n:edgeMap", NS)]
                 )
-                filled = polygon2mask(GRID["shape"][:2], edge)
+                filled = Polygon(edge).contains_points(PIXELS).reshape(GRID["shape"][:2])
                 filled[tuple(edge.T)] = False  # the outline itself lies outside
                 votes[:, :, k] += filled
     agreed = votes >= 2

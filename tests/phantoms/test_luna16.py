@@ -94,7 +94,8 @@ def test_false_candidates_keep_away_from_nodules(luna: Path) -> None:
 
 
 def test_lungs_and_airways_in_the_masks(luna: Path) -> None:
-    mask = sitk.GetArrayFromImage(sitk.ReadImage(str(luna / f"seg-lungs-LUNA16/{series_uid(2, 0)}.mhd")))
+    image = sitk.ReadImage(str(luna / f"seg-lungs-LUNA16/{series_uid(2, 0)}.mhd"))
+    mask = sitk.GetArrayFromImage(sitk.DICOMOrient(image, "LPS"))
     assert set(np.unique(mask)) == {0, 3, 4, 5}
     left, right = (np.argwhere(mask == value)[:, 2].mean() for value in (3, 4))
     assert left > right  # LPS: x runs to the left

@@ -61,8 +61,8 @@ def _write_series(
     """One file a slice, numbered from the head down as the real ones; each is there whole or not at all."""
     import SimpleITK as sitk  # noqa: N813
 
-    intercept = int(rng.choice([-1024, 0]))  # both occur; the stored values differ, the HU do not
-    image = placed(hounsfield(phantom.array) - np.int16(intercept), phantom.spacing, at)
+    intercept = int(rng.choice([-1024, 0]))  # both occur; the writer takes it off the HU
+    image = placed(hounsfield(phantom.array), phantom.spacing, at)
     common = {
         "0008|0016": "1.2.840.10008.5.1.4.1.1.2",  # CT Image Storage
         "0008|0020": "20000101",
