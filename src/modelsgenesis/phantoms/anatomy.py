@@ -1,172 +1,149 @@
-"""The chest's organs, drawn one over the other from the skin inwards, in Hounsfield units and millimetres."""
+"""The sheet one patient is drawn on: image and labels over a frame, and the strokes organs are made of."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from modelsgenesis.phantoms.frame import Frame
-from modelsgenesis.phantoms.vessels import tree
+from modelsgenesis.phantoms.frame import Box, Frame, Points
+from modelsgenesis.phantoms.raster import Segments
+from modelsgenesis.phantoms.vessels import Tree
 from modelsgenesis.types import FloatArray
 
 Mask = npt.NDArray[np.bool_]
-Line = Sequence[tuple[float, float, float]]
-"""Anatomical points in mm along the middle of a tube."""
+Place = tuple[float, float, float]
+"""An anatomical point in mm: x to the left, y to the back, z to the head; (0, 0, 0) is the middle of the chest."""
 
-LABELS = {"lung": 1, "heart": 2, "liver": 3, "nodule": 4, "aorta": 5, "bone": 6}
+Line = Sequence[Place]
+"""Points along the middle of a tube."""
+
+LABELS = {"lung": 1, "heart": 2, "liver": 3, "nodule": 4, "aorta": 5, "bone": 6, "airway": 7}
 """Values of the label map; 0 is everything else. Vessels inside the lungs count as lung."""
 
-_TWIGS = 160  # points a lung's vessel tree has to reach
+
+@dataclass(frozen=True)
+class Blood:
+    """HU of the blood in the pulmonary arteries, the pulmonary veins and the aorta."""
+
+    pulmonary: float
+    venous: float
+    systemic: float
 
 
 class Drawing:
-    """The image and labels of one patient while they are drawn, organ over organ, from the skin inwards."""
+    """The image and labels of one patient while they are drawn, organ over organ, from the skin inwards.
 
-    def __init__(self, rng: np.random.Generator, frame: Frame) -> None:
+    Attributes: `image` (X, Y, Z) float32 in HU, `labels` (X, Y, Z) uint8 (see LABELS), `frame`, the anatomical
+    coordinates `x`, `y`, `z` of every voxel, `cavity` (radial coordinate of the rib cage, 1 at its inner wall) and
+    `diaphragm` (z of the diaphragm above each voxel's x and y), each (X, Y, Z).
+    """
+
+    def __init__(self, rng: np.random.Generator, frame: Frame, blood: Blood | None = None) -> None:
         self.rng, self.frame = rng, frame
         self.x, self.y, self.z = frame.anatomical()
         self.image = np.full(frame.shape, -1000, dtype=np.float32)
         self.labels = np.zeros(frame.shape, dtype=np.uint8)
-        self.blood = rng.choice([45.0, rng.uniform(120, 260)])  # without or with contrast agent
+        plain, enhanced = rng.uniform(38, 55), rng.uniform(110, 230)  # without or with contrast agent
+        level = rng.choice([plain, enhanced])
+        self.blood = blood or Blood(level, level * 0.97, level)
         self.cavity = self._cavity()
         self.diaphragm = self._diaphragm()
+        self.fissures = rng.uniform((-6, -6, 6), (10, 10, 22))  # mm: oblique right and left, horizontal right
+        self.arteries: list[Tree] = []
+        self.veins: list[Tree] = []
+        self.central: Segments = np.zeros((0, 8))  # pulmonary arteries outside the lungs
 
-    def ellipsoid(
-        self, centre: tuple[float | FloatArray, float, float], radii: tuple[float, float, float]
-    ) -> FloatArray:
-        """Squared distance from `centre`, 1 on the surface of the ellipsoid."""
-        parts = ((c - m) / r for c, m, r in zip((self.x, self.y, self.z), centre, radii, strict=True))
+    def ellipsoid(self, centre: Place, radii: Place) -> FloatArray:
+        """Squared distance (X, Y, Z) from `centre`, 1 on the surface of the ellipsoid."""
+        parts = ((c - np.float32(m)) / np.float32(r) for c, m, r in zip(self.places(), centre, radii, strict=True))
         total: FloatArray = sum(part * part for part in parts)  # type: ignore[assignment]
         return total
+
+    def places(self, box: Box | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Anatomical x, y, z of the voxels in `box`."""
+        return (self.x, self.y, self.z) if box is None else (self.x[box], self.y[box], self.z[box])
 
     def paint(self, where: Mask, value: float, label: str | None = None) -> None:
         """Give the voxels `where` the HU `value` and, if it has one, the organ's label (else background)."""
         self.image[where] = value
         self.labels[where] = LABELS[label] if label else 0
 
-    def tube(self, path: Line, radii: Sequence[float]) -> Mask:
-        """The voxels more than half inside the tube along `path` with `radii` in mm."""
-        points = self.frame.to_grid(np.array(path, dtype=float))
-        return self.frame.tube(points, np.array(radii)) > 0.5
+    def blob(
+        self,
+        centre: Place,
+        radii: Place,
+        value: float,
+        label: str | None = None,
+        inside: Mask | None = None,
+        turn: npt.NDArray[np.float64] | None = None,
+    ) -> None:
+        """Paint an ellipsoid, only where `inside` (X, Y, Z) allows; `turn` (3, 3) has its axes as rows."""
+        reach = max(radii) if turn is not None else 0.0
+        low = tuple(c - max(r, reach) for c, r in zip(centre, radii, strict=True))
+        high = tuple(c + max(r, reach) for c, r in zip(centre, radii, strict=True))
+        box = self.frame.around(low, high)  # type: ignore[arg-type]
+        away = [c - np.float32(m) for c, m in zip(self.places(box), centre, strict=True)]
+        if turn is not None:
+            away = [sum(np.float32(w) * a for w, a in zip(row, away, strict=True)) for row in turn]  # type: ignore[misc]
+        near = sum((a / np.float32(r)) ** 2 for a, r in zip(away, radii, strict=True)) < 1
+        if inside is not None:
+            near &= inside[box]
+        self.image[box][near] = value
+        self.labels[box][near] = LABELS[label] if label else 0
+
+    def pour(self, segments: Segments, value: float, label: str | None = None, inside: Mask | None = None) -> None:
+        """Blend `value` into the voxels that the tubes cover; more than half covered ones take the label, if any."""
+        box, coverage = self.frame.covered(segments)
+        if inside is not None:
+            coverage *= inside[box]
+        image = self.image[box]
+        image += coverage * (np.float32(value) - image)
+        if label:
+            self.labels[box][coverage > 0.5] = LABELS[label]
+
+    def tube(self, path: Line, radii: Sequence[float], value: float, label: str | None = None) -> Segments:
+        """Pour a tube along anatomical points; its segments, in grid mm. Without a label it turns into background."""
+        segments = self.frame.path(np.array(path, dtype=float), np.array(radii))
+        box, coverage = self.frame.covered(segments)
+        self.image[box] += coverage * (np.float32(value) - self.image[box])
+        self.labels[box][coverage > 0.5] = LABELS[label] if label else 0
+        return segments
+
+    def scatter(self, count: int, where: Mask) -> Points:
+        """About `count` random positions in grid mm, (N, 3), inside the mask; none where it is empty."""
+        share = float(where[::2, ::2, ::2].mean())
+        if share == 0:
+            return np.zeros((0, 3))
+        voxels = self.rng.integers(0, self.frame.shape, (int(count / share) + 1, 3))
+        kept = voxels[where[tuple(voxels.T)]]
+        points: Points = self.frame.position(kept) + self.rng.uniform(-0.5, 0.5, kept.shape) * self.frame.spacing
+        return points
+
+    def fissure(self, place: tuple[FloatArray, FloatArray, FloatArray], which: str) -> FloatArray:
+        """mm from the fissure: `right` and `left` (oblique, above is positive) or `minor` (above is positive)."""
+        x, y, z = place
+        right, left, minor = (np.float32(shift) for shift in self.fissures)
+        wave: FloatArray = 5 * np.sin(x / 31 + y / 47) + 3 * np.cos(z / 29 + x / 23)
+        if which == "minor":
+            level: FloatArray = z - minor - np.float32(0.08) * y + 0.7 * wave
+            return level
+        shift = right if which == "right" else left
+        slope: FloatArray = np.float32(0.72) * (z + 8 - shift) - np.float32(0.69) * (y - 8) + wave
+        return slope
 
     def _cavity(self) -> FloatArray:
-        """Radial coordinate of the rib cage, 1 at its inner wall; it narrows to the apex of the lungs."""
-        height = np.clip((self.z + 70) / self.rng.uniform(178, 192), 0, 0.999)
-        narrow = np.sqrt(1 - height**2.6)
-        radial: FloatArray = np.hypot(self.x / (124 * narrow), self.y / (78 * narrow))
+        apex = self.rng.uniform(182, 196)
+        height = np.clip((self.z + 72) / np.float32(apex), 0, 0.999)
+        narrow = np.sqrt(1 - height**3)
+        wide = np.abs(self.x) / (128 * narrow)
+        deep = (self.y - (3 + 9 * height)) / (91 * (0.25 + 0.75 * narrow))
+        radial: FloatArray = (wide**2.3 + np.abs(deep) ** 2.3) ** np.float32(1 / 2.3)
         return radial
 
     def _diaphragm(self) -> FloatArray:
-        """z of the diaphragm above each (x, y): a higher dome on the right (x < 0), over the liver."""
-        base, right, left = self.rng.uniform((-98, 42, 30), (-80, 56, 44))
-        dome = right * np.exp(-(((self.x + 62) / 52) ** 2) - ((self.y + 5) / 62) ** 2)
-        surface: FloatArray = base + dome + left * np.exp(-(((self.x - 62) / 50) ** 2) - ((self.y + 5) / 62) ** 2)
+        base, right, left = self.rng.uniform((-104, 48, 36), (-88, 62, 50))
+        dome = right * np.exp(-(((self.x + 60) / 56) ** 2) - ((self.y + 14) / 64) ** 2)
+        dome += left * np.exp(-(((self.x - 60) / 54) ** 2) - ((self.y + 14) / 64) ** 2)
+        surface: FloatArray = base + dome - 0.12 * (self.y + 20)
         return surface
-
-    def torso(self) -> None:
-        """Skin to pleura: fat, muscle, the lungs in the cavity, and the table below the patient."""
-        wide, deep, fat = self.rng.uniform((146, 100, 0.80), (156, 108, 0.92))
-        body = (np.abs(self.x) / wide) ** 2.5 + (np.abs(self.y - 6) / deep) ** 2.5
-        self.paint(body < 1, self.rng.uniform(-115, -90))
-        self.paint((body < fat**2.5) | (self.cavity < 1.2), self.rng.uniform(40, 60))
-        self.paint(np.abs(self.y - 130 + (self.x / 30) ** 2) < 5, -350)
-        lungs = (self.cavity < 1) & (self.z > self.diaphragm)
-        self.paint(lungs, 0, "lung")
-        airy = self.rng.uniform(-880, -800)
-        self.image[lungs] = airy + 0.6 * np.clip(self.y[lungs], -60, 80)
-
-    def abdomen(self) -> None:
-        """Below the diaphragm: fat, liver on the right, stomach with its air bubble and spleen on the left."""
-        below = (self.cavity < 1) & (self.z <= self.diaphragm)
-        inner = (self.cavity < 0.97) & (self.z < self.diaphragm - 4)
-        low = float(self.rng.uniform(-135, -122))
-        self.paint(below, self.rng.uniform(-105, -90))
-        stomach = inner & (self.ellipsoid((58, -18, low + 30), (38, 46, 46)) < 1)
-        self.paint(stomach, self.rng.uniform(10, 40))
-        self.paint(stomach & (self.y < self.rng.uniform(-38, -20)), -960)
-        self.paint(inner & (self.ellipsoid((80, 42, low + 22), (30, 30, 46)) < 1), self.rng.uniform(45, 110))
-        liver = inner & (self.ellipsoid((-48, -4, low + 16), (100, 84, 78)) < 1)
-        self.paint(liver, self.rng.uniform(50, 110), "liver")
-
-    def mediastinum(self) -> None:
-        """Between the lungs: fat, heart in its fat, aorta with arch, vena cava, oesophagus, trachea and bronchi."""
-        width = 12 + 16 / (1 + np.exp(-(self.y + 12) / 10)) + self.rng.uniform(-2, 4)
-        self.paint((self.cavity < 1) & (np.abs(self.x) < width) & (self.z > self.diaphragm), -95)
-        size = self.rng.uniform(0.9, 1.08)
-        axis = 20 + 0.25 * (self.z + 22)  # its apex points down and to the left
-        near = self.ellipsoid((axis, -28, -22), (54 * size, 42 * size, 46 * size))
-        inside = (self.cavity < 0.98) & (self.z > self.diaphragm - 12)
-        self.paint((near < 1.15) & inside, -95)
-        self.paint((near < 1) & inside, max(45.0, self.blood * 0.6), "heart")
-        self.paint((near < 0.55) & inside, self.blood, "heart")
-        self._great_vessels()
-        air = self.tube([(0, 12, 140), (0, 16, 48)], [9, 9])
-        air |= self.tube([(0, 16, 48), (-38, 14, 18)], [7, 5]) | self.tube([(0, 16, 48), (42, 16, 14)], [7, 5])
-        self.paint(air, -980)
-
-    def _great_vessels(self) -> None:
-        arch = float(self.rng.uniform(68, 80))
-        descending = [(19.0, 44.0, -150.0), (19.0, 42.0, arch - 18), (14.0, 26.0, arch)]
-        ascending = [(-2.0, -2.0, arch), (-14.0, -20.0, arch - 24), (-6.0, -22.0, 14.0)]
-        wide = float(self.rng.uniform(11, 14))
-        self.paint(self.tube([(4, 36, -150), (2, 34, 140)], [6, 6]), 30)  # oesophagus
-        self.paint(self.tube([(-24, -8, 140), (-26, -10, 0)], [8, 9]), self.blood)  # vena cava
-        for side, out in ((-1, -42), (1, 46)):  # pulmonary arteries to the hila
-            self.paint(self.tube([(4, -8, 26), (side * 20, 2, 24), (out, 8, 12)], [12, 10, 7]), self.blood)
-        self.paint(self.tube(descending + ascending, [wide] * 4 + [wide + 2] * 2), self.blood, "aorta")
-
-    def skeleton(self) -> None:
-        """Vertebrae with discs, canal and processes; ribs that slope to the front; sternum."""
-        period, phase = self.rng.uniform(23, 27), self.rng.uniform(0, 25)
-        disc = np.abs((self.z + phase) % period - period / 2) > period / 2 - 3
-        body = np.hypot(self.x / 20, (self.y - 64) / 16)
-        arch = np.hypot(self.x / 15, (self.y - 84) / 12)
-        processes = (self.y > 90) & (self.y < 106) & (np.abs(self.x) < 4)
-        processes |= (np.abs(self.y - 84) < 5) & (np.abs(self.x) < 34) & ~disc
-        self.paint((body < 1.15) | (arch < 1.15), 45)
-        self.paint((arch < 1) | processes & ~disc, 420, "bone")
-        self.paint((body < 1) & ~disc, 450, "bone")
-        self.paint((body < 0.8) & ~disc, self.rng.uniform(160, 260), "bone")
-        self.paint((body < 1) & disc, 80)
-        self.paint(arch < 0.6, 20)
-        self._ribs(period, phase)
-
-    def _ribs(self, period: float, phase: float) -> None:
-        slope = self.rng.uniform(0.35, 0.55)  # ribs fall to the front: y < 0
-        along = (self.z - slope * (self.y - 70) + phase) % period - period / 2
-        across = (self.cavity - 1.09) * 85
-        reach = (self.z > -128) & (self.z < 122) & (np.abs(self.x) > 22)
-        rib = reach & ((along / 6) ** 2 + (across / 5.5) ** 2 < 1)
-        self.paint(rib & (self.y > -58), 480, "bone")
-        self.paint(rib & (self.y <= -58), 130)  # cartilage
-        front = (np.abs(self.x) < 17) & (np.abs(across + 1) < 6) & (self.y < -20)
-        self.paint(front & (self.z > -60) & (self.z < 95), 300, "bone")
-
-    def vessels(self) -> None:
-        """Pulmonary vessels: in each lung a tree from the hilum to random points, brighter the larger its branches."""
-        voxels = np.argwhere(self.labels == LABELS["lung"])
-        side = self.x[tuple(voxels.T)]
-        for chosen, root in ((side < 0, (-40, 8, 12)), (side > 0, (44, 8, 12))):
-            lung = voxels[chosen]
-            if len(lung) < _TWIGS:
-                continue
-            targets = self.frame.position(self.rng.choice(lung, _TWIGS, replace=False))
-            coverage = tree(self.rng, self.frame, self.frame.to_grid(np.array([root], dtype=float))[0], targets)
-            coverage *= self.labels == LABELS["lung"]
-            self.image += coverage * (self.blood - self.image)
-
-    def nodules(self, count: int) -> None:
-        """Round, solid nodules of 8 to 22 mm inside the lungs, away from the pleura."""
-        axes = np.meshgrid(*self.frame.axes(), indexing="ij", sparse=True)
-        depth = ndimage.distance_transform_edt(self.labels == LABELS["lung"], sampling=self.frame.spacing)
-        for radius in self.rng.uniform(4, 11, count):
-            places = np.argwhere((depth > radius) & (self.labels == LABELS["lung"]))
-            if not len(places):
-                continue
-            centre = self.frame.position(self.rng.choice(places))
-            stretch = self.rng.uniform(0.85, 1.15, 3)
-            distance = sum(((a - c) / s) ** 2 for a, c, s in zip(axes, centre, stretch, strict=True)) ** 0.5
-            inside = np.clip(0.5 + (radius - distance) / self.frame.spacing.mean(), 0, 1).astype(np.float32)
-            self.image += inside * (self.rng.uniform(10, 70) - self.image)
-            self.labels[inside > 0.5] = LABELS["nodule"]

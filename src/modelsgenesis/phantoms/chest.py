@@ -1,80 +1,139 @@
 """A procedural chest CT with known truth: the same anatomy in every patient, at another size, place and shape.
 
-Recurrent anatomy is what restoration learns from, so its landmarks are here in Hounsfield units: fat and muscle, ribs
-and spine, lungs with branching vessels, heart, aorta, liver dome, stomach and spleen, trachea, a few nodules.
+Recurrent anatomy is what restoration learns from, so its landmarks are here in Hounsfield units: body wall, bones,
+lungs with fissures, bronchi, arteries and veins, heart and great vessels, liver dome, stomach and spleen; nodules, and
+what is mistaken for them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.files import replacing, write_csv, write_json
-from modelsgenesis.phantoms.anatomy import LABELS, Drawing
+from modelsgenesis.files import write_csv, write_json
+from modelsgenesis.phantoms.anatomy import LABELS, Blood, Drawing
+from modelsgenesis.phantoms.decoys import decoys
+from modelsgenesis.phantoms.findings import Candidate, Finding
 from modelsgenesis.phantoms.frame import Frame
+from modelsgenesis.phantoms.images import hounsfield, write_nifti
+from modelsgenesis.phantoms.lungs import lungs
+from modelsgenesis.phantoms.mediastinum import mediastinum
+from modelsgenesis.phantoms.nodules import nodules as grow_nodules
+from modelsgenesis.phantoms.patients import CLASSIFICATION, SEGMENTATION, UNLABELLED, check_cases, patient
+from modelsgenesis.phantoms.scanner import scanned
+from modelsgenesis.phantoms.skeleton import skeleton
+from modelsgenesis.phantoms.torso import abdomen, torso
 from modelsgenesis.types import FloatArray, Shape, Spacing
 
 SHAPE: Shape = (96, 96, 64)
 SPACING: Spacing = (3.5, 3.5, 4.0)
 CUBE: Shape = (32, 32, 32)
 
-_UNLABELLED, _SEGMENTATION, _CLASSIFICATION = 0, 1, 2  # keeps the patients of the three kinds apart under one seed
+LUNGS = {"left": 3, "right": 4, "airway": 5}
+"""Values of `Phantom.lungs`, those of LUNA16's lung masks."""
+
+# Slice spacings of LIDC-IDRI between 0.7 and 3 mm, and how many of its scans have them.
+_SLICES = {0.75: 28, 1.0: 55, 1.25: 309, 1.5: 5, 2.0: 115, 2.5: 249, 3.0: 110}
 
 
 @dataclass(frozen=True)
 class Phantom:
-    """One scan: `array` (X, Y, Z) float32 in HU, `labels` (X, Y, Z) uint8 (see LABELS), `spacing` in mm; axes LPS."""
+    """One scan, axes LPS, its middle at (0, 0, 0).
+
+    Args:
+        array: (X, Y, Z) float32 in HU.
+        labels: (X, Y, Z) uint8, see LABELS.
+        spacing: mm.
+        lungs: (X, Y, Z) uint8, see LUNGS: the two lungs with what is in them, and the airways.
+        findings: the nodules (or clots).
+        candidates: what may be mistaken for one.
+    """
 
     array: FloatArray
     labels: npt.NDArray[np.uint8]
     spacing: Spacing
+    lungs: npt.NDArray[np.uint8]
+    findings: list[Finding] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
 
 
 def chest(
-    rng: np.random.Generator, shape: Shape = SHAPE, spacing: Spacing = SPACING, nodules: int | None = None
+    rng: np.random.Generator, shape: Shape = SHAPE, spacing: Spacing | None = SPACING, nodules: int | None = None
 ) -> Phantom:
     """Draw one patient; everything random comes from `rng`.
 
     Args:
         rng: the patient: the same generator state gives the same patient.
-        shape: voxels along (X, Y, Z); the default grid shows the whole chest, a smaller one its middle.
-        spacing: mm per voxel along (X, Y, Z).
-        nodules: how many nodules to place; None draws 1 to 4. One that finds no room in the lungs is left out.
+        shape: voxels along (X, Y, Z). The default grid shows the whole chest; one narrower than 240 mm shows a lung.
+        spacing: mm per voxel along (X, Y, Z); None draws one as of real scans, 0.6 to 0.9 in plane and 0.7 to 3 along.
+        nodules: how many nodules to place; None draws as many as patients have, which may be none. One that finds no
+            room in the lungs is left out.
 
     Raises:
         UsageError: shape or spacing are not three positive numbers.
     """
+    drawing = chest_drawing(rng, shape, spacing)
+    findings = grow_nodules(drawing, nodules)
+    return scan(drawing, findings, decoys(drawing, findings))
+
+
+def chest_drawing(
+    rng: np.random.Generator, shape: Shape = SHAPE, spacing: Spacing | None = SPACING, blood: Blood | None = None
+) -> Drawing:
+    """The anatomy of one patient before anything is wrong with it and before a scanner blurs it; see `chest`.
+
+    Args:
+        blood: HU of the blood; None draws a scan without or with a contrast agent.
+
+    Raises:
+        UsageError: shape or spacing are not three positive numbers.
+    """
+    spacing = spacing if spacing is not None else drawn_spacing(rng)
     if len(shape) != 3 or len(spacing) != 3 or min(shape) < 1 or min(spacing) <= 0:
         raise UsageError(f"chest phantom: shape {shape} and spacing {spacing} must each be three positive numbers")
-    drawing = Drawing(rng, Frame(rng, shape, spacing))
-    drawing.torso()
-    drawing.abdomen()
-    drawing.mediastinum()
-    drawing.skeleton()
-    drawing.vessels()
-    drawing.nodules(int(rng.integers(1, 5)) if nodules is None else nodules)
-    return Phantom(_scanned(rng, drawing.image), drawing.labels, tuple(spacing))
+    drawing = Drawing(rng, Frame(rng, shape, spacing), blood)
+    for part in (torso, abdomen, mediastinum, skeleton, lungs):
+        part(drawing)
+    return drawing
 
 
-def _scanned(rng: np.random.Generator, image: FloatArray) -> FloatArray:
-    """What a scanner makes of the anatomy: point-spread blur and grainy noise; nothing below -1024 HU."""
-    blurred = ndimage.gaussian_filter(image, 0.5)
-    noise = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), (0.6, 0.6, 0.3))
-    noise *= np.float32(rng.uniform(10, 25)) / noise.std()
-    image = blurred + noise
-    return np.maximum(image, np.float32(-1024), out=image)
+def drawn_spacing(rng: np.random.Generator) -> Spacing:
+    """Voxel size in mm as scans have it: 0.6 to 0.9 in plane, the slices as often as in LIDC-IDRI."""
+    often = np.array(list(_SLICES.values()), dtype=float)
+    pixel = round(float(np.clip(rng.normal(0.70, 0.08), 0.6, 0.9)), 4)
+    return pixel, pixel, float(rng.choice(list(_SLICES), p=often / often.sum()))
+
+
+def scan(drawing: Drawing, findings: list[Finding], candidates: list[Candidate]) -> Phantom:
+    """Scan a finished drawing: blur, noise, and the truth that goes with it."""
+    spacing: Spacing = tuple(float(step) for step in drawing.frame.spacing)
+    inner = np.isin(drawing.labels, (LABELS["lung"], LABELS["nodule"]))
+    sides = np.where(drawing.x > 0, np.uint8(LUNGS["left"]), np.uint8(LUNGS["right"])) * inner
+    sides[drawing.labels == LABELS["airway"]] = LUNGS["airway"]
+    array = scanned(drawing.rng, drawing.image, spacing)
+    return Phantom(array, drawing.labels, spacing, sides.astype(np.uint8), findings, candidates)
 
 
 def write_unlabelled(
-    folder: Path, count: int, seed: int, shape: Shape = SHAPE, spacing: Spacing = SPACING
+    folder: Path, count: int, seed: int, shape: Shape = SHAPE, spacing: Spacing | None = SPACING
 ) -> list[Path]:
-    """Write `count` scans `chest_0000.nii.gz`, ... (int16 HU) to `folder` and return their paths."""
+    """Write `count` scans `chest_0000.nii.gz`, ... (int16 HU) to `folder` and return their paths.
+
+    Args:
+        shape: voxels along (X, Y, Z).
+        spacing: mm; None draws each scan's as in real ones, 0.6 to 0.9 in plane and 0.7 to 3 along.
+
+    Raises:
+        UsageError: nothing to write, or a bad shape or spacing.
+        GenesisError: the disk refuses.
+    """
+    check_cases(count)
     paths = [folder / f"chest_{index:04d}.nii.gz" for index in range(count)]
     for index, path in enumerate(paths):
-        write_nifti(_hounsfield(chest(_patient(seed, _UNLABELLED, index), shape, spacing).array), spacing, path)
+        phantom = chest(patient(seed, UNLABELLED, index), shape, spacing)
+        write_nifti(hounsfield(phantom.array), phantom.spacing, path)
     return paths
 
 
@@ -96,10 +155,10 @@ def write_segmentation(
         raise UsageError(f"chest phantom: no label {label!r}; valid: {', '.join(LABELS)}")
     training = []
     for index in range(count):
-        phantom = chest(_patient(seed, _SEGMENTATION, index), shape, spacing)
+        phantom = chest(patient(seed, SEGMENTATION, index), shape, spacing)
         truth = phantom.labels if label is None else (phantom.labels == LABELS[label]).astype(np.uint8)
         image, mask = f"imagesTr/chest_{index:04d}_0000.nii.gz", f"labelsTr/chest_{index:04d}.nii.gz"
-        write_nifti(_hounsfield(phantom.array), spacing, folder / image)
+        write_nifti(hounsfield(phantom.array), spacing, folder / image)
         write_nifti(truth, spacing, folder / mask)
         training.append({"image": f"./{image}", "label": f"./{mask}"})
     write_json(folder / "dataset.json", _description(label, training))
@@ -125,14 +184,14 @@ def write_classification(folder: Path, count: int, seed: int, shape: Shape = CUB
     """
     rows = []
     for index in range(count):
-        rng = _patient(seed, _CLASSIFICATION, index)
+        rng = patient(seed, CLASSIFICATION, index)
         label = index % 2
         phantom = chest(rng, nodules=label)
         sought = LABELS["nodule"] if label and (phantom.labels == LABELS["nodule"]).any() else LABELS["lung"]
         places = np.argwhere(phantom.labels == sought)
         centre = rng.choice(places) + rng.integers(-3, 4, 3)
         name = f"cubes/cube_{index:04d}.nii.gz"
-        write_nifti(_hounsfield(_crop(phantom.array, centre, shape)), phantom.spacing, folder / name)
+        write_nifti(hounsfield(_crop(phantom.array, centre, shape)), phantom.spacing, folder / name)
         rows.append({"path": name, "subject": f"subject_{index:04d}", "label": int(sought == LABELS["nodule"])})
     table = folder / "cases.csv"
     write_csv(table, ("path", "subject", "label"), rows)
@@ -145,24 +204,3 @@ def _crop(array: FloatArray, centre: npt.NDArray[np.int64], shape: Shape) -> Flo
     padded = np.pad(array, [(n, n) for n in shape], constant_values=-1000)
     first = [c - h + n for c, h, n in zip(np.clip(centre, 0, np.array(array.shape) - 1), half, shape, strict=True)]
     return padded[tuple(slice(f, f + n) for f, n in zip(first, shape, strict=True))]
-
-
-def _patient(seed: int, kind: int, index: int) -> np.random.Generator:
-    return np.random.default_rng([seed, kind, index])
-
-
-def _hounsfield(array: FloatArray) -> npt.NDArray[np.int16]:
-    return np.rint(array).astype(np.int16)
-
-
-def write_nifti(array: npt.NDArray[np.int16] | npt.NDArray[np.uint8], spacing: Spacing, path: Path) -> None:
-    """Write `array` (X, Y, Z), axes LPS, origin at its centre, to the NIfTI file `path`, atomically."""
-    import SimpleITK as sitk  # noqa: N813
-
-    image = sitk.GetImageFromArray(array.transpose(2, 1, 0))
-    image.SetSpacing([float(step) for step in spacing])
-    image.SetOrigin([-(n - 1) / 2 * float(step) for n, step in zip(array.shape, spacing, strict=True)])
-    with replacing(path) as temporary:
-        typed = temporary.with_name(temporary.name + ".nii.gz")  # ITK chooses the format by the ending
-        sitk.WriteImage(image, str(typed), True)
-        typed.replace(temporary)

@@ -5,12 +5,18 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.phantoms.raster import Segments, cover
 from modelsgenesis.types import FloatArray, Shape, Spacing
 
 Points = npt.NDArray[np.float64]
 """(N, 3) positions in mm."""
 
+Box = tuple[slice, slice, slice]
+"""A part of the voxel grid."""
+
 _WAVES = 3
+_WHOLE = 240.0  # mm; a field narrower than this is laid over one lung, as radiographers do
+_LUNG = 62.0  # mm from the middle of the body to the middle of a lung
 
 
 class Frame:
@@ -26,11 +32,14 @@ class Frame:
 
     def __init__(self, rng: np.random.Generator, shape: Shape, spacing: Spacing) -> None:
         self.shape, self.spacing = shape, np.asarray(spacing, dtype=float)
-        self._scale = rng.uniform((0.88, 0.88, 0.92), (1.06, 1.08, 1.08))
+        self._scale = rng.uniform((0.90, 0.88, 0.92), (1.08, 1.10, 1.10))
         self._offset = rng.uniform((-6, -8, -10), (6, 8, 10))
-        self._direction = rng.normal(size=(_WAVES, 3)) / 45
+        self._direction = rng.normal(size=(_WAVES, 3)) / 55
         self._phase = rng.uniform(0, 2 * np.pi, _WAVES)
         self._bend = rng.uniform(-3, 3, (_WAVES, 3))
+        side = rng.choice([-1.0, 1.0])
+        if shape[0] * spacing[0] < _WHOLE:
+            self._offset[0] -= side * _LUNG
 
     def axes(self) -> list[Points]:
         """Positions of the voxel centres along each axis, mm."""
@@ -50,45 +59,79 @@ class Frame:
         )
         return x, y, z
 
+    def to_anatomical(self, points: Points) -> Points:
+        """Positions in the grid (N, 3), mm, to anatomical points."""
+        waves = np.sin(points @ self._direction.T + self._phase)
+        anatomical: Points = (points - self._offset) / self._scale + waves @ self._bend
+        return anatomical
+
     def to_grid(self, points: Points) -> Points:
-        """Anatomical points (N, 3) to positions in the grid, mm; one fixed-point step inverts the waves well enough."""
+        """Anatomical points (N, 3) to positions in the grid, mm; two fixed-point steps invert the waves well enough."""
         straight = points * self._scale + self._offset
-        waves = np.sin(straight @ self._direction.T + self._phase)
-        points_in_grid: Points = straight - (waves @ self._bend) * self._scale
-        return points_in_grid
+        found = straight
+        for _ in range(2):
+            found = straight - (np.sin(found @ self._direction.T + self._phase) @ self._bend) * self._scale
+        return found
 
     def position(self, voxels: npt.NDArray[np.int64]) -> Points:
         """Voxel indices (N, 3) to positions in the grid, mm."""
         positions: Points = (voxels - (np.array(self.shape) - 1) / 2) * self.spacing
         return positions
 
-    def tube(self, path: Points, radii: Points) -> FloatArray:
-        """Share of each voxel (X, Y, Z) inside the tapering tube along `path` (N, 3) with `radii` (N,), in grid mm."""
-        coverage = np.zeros(self.shape, dtype=np.float32)
-        axes = self.axes()
-        for (start, end), (r0, r1) in zip(itertools.pairwise(path), itertools.pairwise(radii), strict=True):
-            self.capsule(coverage, axes, start, end, r0, r1)
-        return coverage
+    def voxel(self, points: Points) -> npt.NDArray[np.int64]:
+        """The voxel indices (N, 3) nearest to positions in the grid, mm; they may lie outside of it."""
+        voxels: npt.NDArray[np.int64] = np.rint(points / self.spacing + (np.array(self.shape) - 1) / 2).astype(np.int64)
+        return voxels
 
-    def capsule(
-        self, coverage: FloatArray, axes: list[Points], start: Points, end: Points, r0: float, r1: float
-    ) -> None:
-        """Add one tapering capsule to `coverage` (X, Y, Z), in place, looking only at the box around it."""
-        reach = max(r0, r1) + self.spacing.max()
-        low, high = np.minimum(start, end) - reach, np.maximum(start, end) + reach
-        box = tuple(slice(*np.searchsorted(axis, (a, b))) for axis, a, b in zip(axes, low, high, strict=True))
-        if any(part.start >= part.stop for part in box):
-            return
-        dx, dy, dz = (
-            (axis[part] - origin).reshape([-1 if i == k else 1 for i in range(3)])
-            for k, (axis, part, origin) in enumerate(zip(axes, box, start, strict=True))
+    def inside(self, points: Points, margin: float = 0.0) -> npt.NDArray[np.bool_]:
+        """Which positions (N, 3) lie in the grid, at least `margin` mm from its border."""
+        half = np.array(self.shape) / 2 * self.spacing - margin
+        within: npt.NDArray[np.bool_] = (np.abs(points) <= half).all(axis=1)
+        return within
+
+    def box(self, low: Points, high: Points) -> Box:
+        """The voxels between two positions in the grid (3,), mm; empty where they lie outside of it."""
+        first = np.ceil(low / self.spacing + (np.array(self.shape) - 1) / 2).astype(int)
+        last = np.floor(high / self.spacing + (np.array(self.shape) - 1) / 2).astype(int) + 1
+        x, y, z = (
+            slice(min(max(a, 0), n), min(max(a, b, 0), n)) for a, b, n in zip(first, last, self.shape, strict=True)
         )
-        along = end - start
-        t = np.clip((dx * along[0] + dy * along[1] + dz * along[2]) / max(float(along @ along), 1e-6), 0, 1)
-        distance = np.sqrt((dx - t * along[0]) ** 2 + (dy - t * along[1]) ** 2 + (dz - t * along[2]) ** 2)
-        radius = r0 + t * (r1 - r0)
-        voxel = self.spacing.mean()
-        # A vessel thinner than a voxel fills only the share of it that its cross-section covers.
-        share = np.minimum(1.0, np.pi * radius**2 / voxel**2)
-        filled = share * np.clip(0.5 + (np.maximum(radius, voxel / 2) - distance) / voxel, 0, 1)
-        np.maximum(coverage[box], filled, out=coverage[box], casting="same_kind")
+        return x, y, z
+
+    def around(self, low: tuple[float, float, float], high: tuple[float, float, float]) -> Box:
+        """The voxels that an anatomical cuboid may touch."""
+        corners = self.to_grid(np.array(list(itertools.product(*zip(low, high, strict=True))), dtype=float))
+        slack = np.abs(self._bend).sum(axis=0) * self._scale
+        return self.box(corners.min(axis=0) - slack, corners.max(axis=0) + slack)
+
+    def covered(self, segments: Segments) -> tuple[Box, FloatArray]:
+        """The voxels around the tubes and the share of each of them, in [0, 1], that lies inside one."""
+        reach = segments[:, 6:].max(axis=1, keepdims=True) + self.spacing
+        low = np.minimum(segments[:, :3], segments[:, 3:6]) - reach
+        high = np.maximum(segments[:, :3], segments[:, 3:6]) + reach
+        box = self.box(low.min(axis=0), high.max(axis=0))
+        coverage = np.zeros([part.stop - part.start for part in box], dtype=np.float32)
+        origin = self.position(np.array([part.start for part in box]))
+        if coverage.size:
+            cover(coverage, segments, origin, self.spacing)
+        return box, coverage
+
+    def path(self, points: Points, radii: Points) -> Segments:
+        """The tapering tube along anatomical `points` (N, 3) with `radii` (N,) in mm, as N - 1 segments."""
+        at, wide = self.to_grid(points), np.asarray(radii, dtype=float)[:, None]
+        return np.concatenate([at[:-1], at[1:], wide[:-1], wide[1:]], axis=1)
+
+    def texture(self, rng: np.random.Generator, grain: float) -> FloatArray:
+        """Smooth noise (X, Y, Z) of standard deviation about 1 whose grains are `grain` mm wide."""
+        shape = [int(np.ceil(n * step / grain)) + 2 for n, step in zip(self.shape, self.spacing, strict=True)]
+        values = rng.standard_normal(shape, dtype=np.float32) * np.float32(1.9)
+        for axis, (n, step) in enumerate(zip(self.shape, self.spacing, strict=True)):
+            place = np.arange(n) * step / grain
+            first = place.astype(int)
+            weight = (place - first).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+            low, high = np.take(values, first, axis), np.take(values, first + 1, axis)
+            high -= low
+            high *= weight
+            low += high
+            values = low
+        return values

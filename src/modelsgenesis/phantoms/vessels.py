@@ -1,41 +1,42 @@
 """Branching vessels that fill an organ: a tree grown by splitting the points it has to reach."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 
-from modelsgenesis.phantoms.frame import Frame, Points
-from modelsgenesis.types import FloatArray
-
-_THINNEST = 1.2  # mm, radius of a twig that serves one point
-_STEP = 0.45  # share of the way to the centre of what is left to serve that a branch goes before it forks
+from modelsgenesis.phantoms.frame import Points
+from modelsgenesis.phantoms.raster import Segments, grow
 
 
-def tree(rng: np.random.Generator, frame: Frame, root: Points, targets: Points) -> FloatArray:
-    """Coverage (X, Y, Z) in [0, 1] of a vessel tree from `root` (3,) that reaches all `targets` (N, 3), in grid mm.
+@dataclass(frozen=True)
+class Tree:
+    """A vessel tree in grid mm: its `branches` and how many end points each of them serves, (N,)."""
 
-    A branch serving n points has radius ~ n^(1/3) (Murray's law), so the tree tapers as it forks.
+    branches: Segments
+    served: npt.NDArray[np.int64]
+
+    def forks(self, thinnest: float, thickest: float) -> Segments:
+        """Branches that end in a fork and have there a radius between the two, mm."""
+        radius = self.branches[:, 7]
+        chosen: Segments = self.branches[(self.served > 1) & (radius >= thinnest) & (radius <= thickest)]
+        return chosen
+
+
+def tree(rng: np.random.Generator, root: Points, targets: Points, thinnest: float) -> Tree:
+    """A tree from `root` (3,) that reaches all `targets` (N, 3), N > 0, in grid mm, with twigs of radius `thinnest`.
+
+    A branch serving n points has radius ~ n^0.4, so the tree tapers as it forks.
     """
-    coverage = np.zeros(frame.shape, dtype=np.float32)
-    axes = frame.axes()
-    pending = [(root, _radius(len(targets)), targets)]
-    while pending:
-        start, r0, served = pending.pop()
-        step = 1.0 if len(served) == 1 else _STEP
-        end = start + step * (served.mean(axis=0) - start)
-        r1 = _radius(len(served))
-        frame.capsule(coverage, axes, start, end, r0, r1)
-        if len(served) > 1:
-            pending += [(end, r1, half) for half in _split(rng, served)]
-    return coverage
+    branches, served = grow(targets, root, thinnest, rng.random((len(targets), 4)))
+    return Tree(branches, served)
 
 
-def _radius(served: int) -> float:
-    return float(_THINNEST * served ** (1 / 3))
-
-
-def _split(rng: np.random.Generator, points: Points) -> tuple[Points, Points]:
-    """Cut the points in two, across the longest extent, at a random place near the middle."""
-    spread = points - points.mean(axis=0)
-    direction = np.linalg.svd(spread, full_matrices=False)[2][0] + rng.normal(0, 0.25, 3)
-    order = np.argsort(spread @ direction)
-    cut = int(np.clip(round(len(points) * rng.uniform(0.3, 0.7)), 1, len(points) - 1))
-    return points[order[:cut]], points[order[cut:]]
+def bent(rng: np.random.Generator, segments: Segments, amount: float = 0.07) -> Segments:
+    """Each of the segments (N, 8) as two (2 N, 8) that meet a little beside its middle: vessels are never straight."""
+    start, end, radii = segments[:, :3], segments[:, 3:6], segments[:, 6:]
+    length = np.linalg.norm(end - start, axis=1, keepdims=True)
+    middle = (start + end) / 2 + rng.normal(0, 1, start.shape) * length * amount
+    between = radii.mean(axis=1, keepdims=True)
+    first = np.concatenate([start, middle, radii[:, :1], between], axis=1)
+    return np.concatenate([first, np.concatenate([middle, end, between, radii[:, 1:]], axis=1)])
