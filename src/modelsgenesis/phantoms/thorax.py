@@ -64,7 +64,8 @@ def _upright(drawing: Drawing, rng: np.random.Generator) -> None:
     top = 190 - rng.uniform(52, 66) * np.sqrt(fall) - 30 * np.maximum((aside - 145) / 35, 0) ** 2
     drawing.paint((aside > neck) & (drawing.z > top), -1000)
     deep = 60 + 90 * np.exp(-np.clip(drawing.z - 105, 0, None) / 28)  # from the chest's depth to the neck's
-    round_off = (np.minimum(aside, neck) / (neck + 6)) ** 2 + ((drawing.y - 24) / deep) ** 2
+    narrower = np.clip((drawing.z - 105) / 45, 0, 1)
+    round_off = narrower * (np.minimum(aside, neck) / (neck + 6)) ** 2 + ((drawing.y - 24) / deep) ** 2
     drawing.paint((drawing.z > 105) & (round_off > 1), -1000)
     spread, thick = rng.uniform((40, 34), (85, 44))
     outside = drawing.cavity > 1.15
