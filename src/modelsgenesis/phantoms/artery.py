@@ -1,6 +1,7 @@
 """The neck around one common carotid artery, lengthwise: layers of tissue, wall, bulb, plaque; mm and decibels."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ from scipy import ndimage
 from modelsgenesis.phantoms.ultrasound import Echoes, decibels, scatterers
 from modelsgenesis.types import FloatArray
 
-Curve = npt.NDArray[np.float64]
+Curve = npt.NDArray[np.floating[Any]]
 """(X,) a depth, radius or thickness in mm at each column."""
 
 _LUMEN, _INTIMA, _MEDIA, _ADVENTITIA, _AROUND = -44.0, -3.0, -31.0, 2.0, -14.0  # dB
@@ -73,7 +74,9 @@ class Artery:
         axis = axis + rng.uniform(-0.15, 0.5) * radius * (factor - 1) * swell
         thick = imt * (1 + 0.35 * bulb + 0.06 * _smooth(rng, columns, 2.5 / spacing))
         plaques = _plaques(rng, x, bulb)
-        high_far, high_near = (sum((_height(x, p) for p in plaques if p.far is far), np.zeros(columns)) for far in (1, 0))
+        high_far, high_near = (
+            sum((_height(x, p) for p in plaques if p.far is far), np.zeros(columns)) for far in (1, 0)
+        )
         clear = np.clip(0.75 + 0.45 * _smooth(rng, columns, 3.5 / spacing), 0.05, 1) * (1 - 0.6 * bulb)
         divider = None
         if rng.random() < 0.6 and start < 1:
@@ -113,7 +116,7 @@ def _height(x: Curve, plaque: Plaque) -> Curve:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What the probe scans: `echoes` (X, Y) complex, and `loss` (X, Y) in dB per mm beyond what the scanner makes up."""
+    """What the probe scans: `echoes` (X, Y) complex; `loss` (X, Y) in dB per mm beyond what the scanner makes up."""
 
     echoes: Echoes
     loss: FloatArray

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.phantoms.artery import Artery, Sheet, sheet
+from modelsgenesis.phantoms.artery import Artery, Curve, Sheet, sheet
 from modelsgenesis.phantoms.ultrasound import Echoes, Probe, compressed, decibels, envelope, scatterers
 from modelsgenesis.types import FloatArray, Shape
 
@@ -104,7 +104,7 @@ def carotid_video(rng: np.random.Generator, frames: int, shape: Shape = SHAPE, b
     settings, contact = _Settings.drawn(rng), _contact(rng, shape[0] + 2 * margin, spacing)
     images, regions, li, ma = [], [], [], []
     for pose in _poses(rng, frames):
-        image = _frame(rng, drawn, artery, pose, settings, contact, margin)
+        image = _frame(rng, drawn, artery, pose, settings, contact)
         images.append(image[margin : margin + shape[0], : shape[1]])
         truth = [_moved(artery, boundary, pose)[margin : margin + shape[0]] for boundary in (artery.li, artery.ma)]
         li.append(truth[0])
@@ -117,7 +117,8 @@ def carotid_video(rng: np.random.Generator, frames: int, shape: Shape = SHAPE, b
 def _contact(rng: np.random.Generator, columns: int, spacing: float) -> FloatArray:
     """dB at each column: the probe couples better at some places than at others."""
     noise = ndimage.gaussian_filter1d(rng.standard_normal(columns), 3.0 / spacing, mode="nearest")
-    return (-rng.uniform(0, 7) * np.maximum(noise / noise.std(), 0)).astype(np.float32)
+    loss: FloatArray = (-rng.uniform(0, 7) * np.maximum(noise / noise.std(), 0)).astype(np.float32)
+    return loss
 
 
 def _poses(rng: np.random.Generator, frames: int) -> list[_Pose]:
@@ -128,15 +129,16 @@ def _poses(rng: np.random.Generator, frames: int) -> list[_Pose]:
     wander = np.clip(np.cumsum(wander, axis=0), (-3, -0.5, -0.01), (3, 0.5, 0.01))
     phases = (beat + step * np.arange(frames)) % 1
     pulses = strength * np.minimum(phases / 0.15, 1) * np.exp(-2.2 * np.maximum(phases - 0.15, 0))
-    return [_Pose(*(float(v) for v in place), float(p)) for place, p in zip(wander, pulses, strict=True)]
+    return [_Pose(float(x), float(y), float(t), float(p)) for (x, y, t), p in zip(wander, pulses, strict=True)]
 
 
-def _moved(artery: Artery, boundary: npt.NDArray[np.float64], pose: _Pose) -> npt.NDArray[np.float64]:
+def _moved(artery: Artery, boundary: Curve, pose: _Pose) -> Curve:
     """A far-wall boundary (X,) in mm on the sheet to pixels (X,) of the frame, margin included."""
     x = np.arange(len(boundary)) * artery.spacing
     lifted = boundary + pose.pulse * artery.radius
     across = np.interp(x + pose.across, x, lifted)
-    return (across + pose.down + pose.tilt * (x - x.mean())) / artery.spacing
+    moved: Curve = (across + pose.down + pose.tilt * (x - x.mean())) / artery.spacing
+    return moved
 
 
 def _sources(artery: Artery, pose: _Pose, shape: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
@@ -164,12 +166,12 @@ def _frame(
     pose: _Pose,
     settings: _Settings,
     contact: FloatArray,
-    margin: int,
 ) -> npt.NDArray[np.uint8]:
     """One frame (X, Y), margins included."""
     spacing, shape = artery.spacing, (drawn.echoes.shape[0], drawn.echoes.shape[1])
     at = _sources(artery, pose, shape)
-    echoes, loss = (ndimage.map_coordinates(part, at, order=1, mode="nearest") for part in (drawn.echoes, drawn.loss))
+    echoes: Echoes = ndimage.map_coordinates(drawn.echoes, at, order=1, mode="nearest").astype(np.complex64)
+    loss = ndimage.map_coordinates(drawn.loss, at, order=1, mode="nearest")
     echoes = np.float32(0.97) * echoes + np.float32(0.24) * np.abs(echoes) * scatterers(rng, shape)  # out of plane
     ghost = round(settings.echo_depth / spacing)
     haze = ndimage.gaussian_filter(np.abs(echoes[:, :-ghost]), (1.2 / spacing, 0.25 / spacing))
@@ -178,8 +180,8 @@ def _frame(
     shadow = ndimage.gaussian_filter1d(np.cumsum(loss, axis=1) * spacing, 0.25 / spacing, axis=0)
     level = contact[:, None] - np.minimum(shadow, 30) - settings.fading * np.maximum(depth - settings.probe.focus, 0)
     echoes = echoes * decibels(level)
-    echoes += decibels(settings.noise + 0.3 * depth) * scatterers(rng, shape)
-    received = envelope(echoes.astype(np.complex64), spacing, settings.probe)
+    echoes = echoes + decibels(settings.noise + 0.3 * depth) * scatterers(rng, shape)
+    received = envelope(echoes, spacing, settings.probe)
     return compressed(received, settings.gain, settings.dynamic, settings.curve)
 
 
@@ -208,7 +210,7 @@ def _regions(
     if wide[best] > 0:
         inwards = rng.uniform(0.1, 0.6) * shown["radius"][best] / artery.spacing
         found.append(Region(float(best - margin), float(li[best] - inwards), "bulb"))
-    usable = (fit < 0.5) & (shown["bulb"] < 0.3)
+    usable = (fit < 0.25) & (shown["bulb"] < 0.3)
     for _ in range(200):
         if sum(r.label == "background" for r in found) == backgrounds:
             break
@@ -220,7 +222,7 @@ def _regions(
     return tuple(found)
 
 
-def _covered(artery: Artery) -> npt.NDArray[np.float64]:
+def _covered(artery: Artery) -> Curve:
     """1 at the columns where plaque covers the far wall."""
     x = np.arange(len(artery.axis)) * artery.spacing
     covered = np.zeros(len(x))

@@ -47,7 +47,14 @@ class Beam:
         middle = (float(x), float(z) + 2.0)
         pitch += 0.08 * portable
         return cls(
-            "AP" if portable else "PA", float(distance), float(gap), field, middle, float(yaw), float(pitch), float(roll)
+            "AP" if portable else "PA",
+            float(distance),
+            float(gap),
+            field,
+            middle,
+            float(yaw),
+            float(pitch),
+            float(roll),
         )
 
 
@@ -61,7 +68,7 @@ def attenuation(hounsfield: FloatArray) -> FloatArray:
 def projected(volume: FloatArray, spacing: npt.NDArray[np.float64], beam: Beam, shape: tuple[int, int]) -> FloatArray:
     """Line integrals (X, Y) through `volume` (X, Y, Z), axes LPS, as radiographs are shown.
 
-    X of the result runs to the patient's left, Y downwards to the feet: seen from the front, the right side on the left.
+    X of the result runs to the patient's left, Y down to the feet: as seen from the front, the right side on the left.
     The volume goes on beyond its left, right, upper and lower faces as it is there.
     """
     out = np.empty(shape, dtype=np.float32)

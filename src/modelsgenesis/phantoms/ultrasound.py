@@ -1,4 +1,4 @@
-"""How an ultrasound scanner makes B-mode of echoes: point spread that widens off the focus, speckle, log compression."""
+"""How an ultrasound scanner makes B-mode of echoes: a point spread that widens off the focus, log compression."""
 
 from dataclasses import dataclass
 
