@@ -44,7 +44,7 @@ class Exposure:
         """As departments differ; portable AP views have more scatter, more noise and more leads."""
         portable = view == "AP"
         scatter, veil, photons, blur = rng.uniform((0.2, 25, 4.8, 0.2), (0.5, 45, 5.8, 0.5))
-        low, high, curve, detail = rng.uniform((0.5, 86, 0.75, 1.1), (8.0, 98, 1.2, 1.8))
+        low, high, curve, detail = rng.uniform((0.5, 86, 0.75, 1.2), (8.0, 98, 1.2, 2.1))
         leads = int(rng.integers(0, 6)) if portable and rng.random() < 0.7 else 0
         border = rng.integers(2, 14, 4) * (rng.random(4) < 0.2)
         return cls(

@@ -43,7 +43,7 @@ class Beam:
         distance, gap = rng.uniform((1750, 130), (1850, 160)) if not portable else rng.uniform((950, 150), (1200, 190))
         loose = 1.8 if portable else 1.0
         x, z, yaw, pitch, roll = rng.normal(0, (5, 7, 0.03, 0.03, 0.015)) * loose
-        field = float(rng.uniform(345, 400))
+        field = float(rng.uniform(325, 380))
         middle = (float(x), float(z) + 2.0)
         pitch += 0.08 * portable
         return cls(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from modelsgenesis.phantoms.anatomy import LABELS, Drawing, Mask
 from modelsgenesis.phantoms.chest import chest_drawing
@@ -49,6 +50,8 @@ def thorax(rng: np.random.Generator, shape: Shape = SHAPE, spacing: Spacing = SP
     """One patient without findings; everything random comes from `rng`."""
     drawing = chest_drawing(rng, shape, spacing)
     _upright(drawing, rng)
+    _mineral(drawing)
+    _vessels(drawing)
     lung = (drawing.labels == LABELS["lung"]) | ((drawing.labels == LABELS["airway"]) & (np.abs(drawing.x) > 40))
     place = (drawing.x, drawing.y, drawing.z)
     return Thorax(drawing.image, drawing.labels, drawing.frame, place, drawing.cavity, drawing.diaphragm, lung)
@@ -74,16 +77,36 @@ def _upright(drawing: Drawing, rng: np.random.Generator) -> None:
         line = np.array([shoulder, elbow])
         flesh = frame.path(line, np.array([thick, thick * 0.85]))
         drawing.pour(flesh, muscle - 40, inside=outside & (drawing.image < -500))
-        for radius, value in ((11.5, 900.0), (7.5, 150.0)):
+        for radius, value in ((11.5, 800.0), (7.5, 150.0)):
             drawing.pour(frame.path(line, np.array([radius, radius])), value, "bone", inside=outside)
-        for radius, value in ((23.0, 560.0), (20.5, 230.0)):
-            drawing.blob((side * 148, 22, 103), (radius, radius, radius), value, "bone", inside=outside)
-    _mineral(drawing)
+        for radius, value in ((21.0, 420.0), (18.5, 230.0)):
+            drawing.blob((side * 147, 22, 103), (radius, radius * 0.9, radius * 1.1), value, "bone", inside=outside)
 
 
 def _mineral(drawing: Drawing) -> None:
-    """Thin compact bone loses its density in large voxels: ribs and limbs get theirs back, vertebrae keep less."""
-    bone = drawing.labels == LABELS["bone"]
-    spine = bone & (np.abs(drawing.x) < 34) & (drawing.y > 38)
-    drawing.image[spine] *= np.float32(0.45)
-    drawing.image[bone & ~spine] *= np.float32(1.9)
+    """Compact bone thinner than a voxel loses its density: ribs get theirs back, most where they run near the spine.
+
+    Vertebrae are all compact bone in such voxels and keep less; their border to the lungs is soft.
+    """
+    bone, aside = drawing.labels == LABELS["bone"], np.abs(drawing.x)
+    spine = bone & (aside < 34) & (drawing.y > 38)
+    drawing.image[spine] *= np.float32(0.3)
+    ribs = bone & ~spine & (aside < 130)
+    drawing.image[ribs] *= 1.0 + 1.2 * np.clip((drawing.y[ribs] + 40) / 80, 0, 1)
+    box = drawing.frame.around((-60, 20, -250), (60, 124, 250))
+    drawing.image[box] = ndimage.gaussian_filter1d(drawing.image[box], 5.0 / drawing.frame.spacing[0], axis=0)
+
+
+def _vessels(drawing: Drawing) -> None:
+    """Twigs spread over large voxels blur to clouds, so they count less; the hila's vessels are a little wider."""
+    lung = drawing.labels == LABELS["lung"]
+    if not lung.any():
+        return
+    air = np.float32(np.percentile(drawing.image[lung], 35))
+    twigs = lung & (drawing.image < -300)
+    drawing.image[twigs] = air + np.float32(0.5) * (drawing.image[twigs] - air)
+    for tree in drawing.arteries + drawing.veins:
+        large = tree.branches[tree.branches[:, 6] > 1.5].copy()
+        if len(large):
+            large[:, 6:] *= 1.1
+            drawing.pour(large, 60, inside=lung)
