@@ -58,11 +58,11 @@ def abdomen(
     wall = trunk.body(sheet)
     gut.small_bowel(sheet)
     gut.colon(sheet)
-    gut.pancreas(sheet)
     organs.spleen(sheet)
     gut.stomach(sheet)
     organs.liver(sheet)
     organs.kidneys(sheet)
+    gut.pancreas(sheet)
     organs.gallbladder(sheet)
     trunk.heart(sheet, wall)
     trunk.muscles(sheet)
@@ -70,7 +70,7 @@ def abdomen(
     trunk.spine(sheet)
     trunk.ribs(sheet, wall)
     organs.liver_vessels(sheet)
-    few = 0 if rng.random() < 0.1 else min(1 + int(rng.geometric(0.28)) - 1, 12)
+    few = 0 if rng.random() < 0.1 else min(int(rng.geometric(0.28)), 12)
     organs.lesions(sheet, few if lesions is None else lesions)
     return AbdomenPhantom(scanned(rng, sheet.image, spacing), sheet.labels, spacing)
 
@@ -95,12 +95,12 @@ def scanned(rng: np.random.Generator, image: FloatArray, spacing: Spacing) -> Fl
         spacing: mm per voxel.
     """
     sharp = rng.uniform(0.5, 0.85)  # mm, standard deviation of the point-spread function in plane
-    plane = float(np.hypot(sharp / spacing[0], 0.25))
-    blurred = ndimage.gaussian_filter(image, (plane, plane, 0.35), truncate=3)
+    x, y = (float(np.hypot(sharp / step, 0.25)) for step in spacing[:2])
+    blurred = ndimage.gaussian_filter(image, (x, y, 0.35), truncate=3)
     noise = rng.standard_normal(image.shape, dtype=np.float32)
-    fine = ndimage.gaussian_filter(noise, (0.8 * plane, 0.8 * plane, 0.3), truncate=2.5)
+    fine = ndimage.gaussian_filter(noise, (0.8 * x, 0.8 * y, 0.3), truncate=2.5)
     # Filtered back-projection passes little noise at low frequencies: taking the coarse part away leaves its ramp.
-    fine -= 0.75 * ndimage.gaussian_filter(fine, (2.2 * plane, 2.2 * plane, 0), truncate=2.5)
+    fine -= 0.75 * ndimage.gaussian_filter(fine, (2.2 * x, 2.2 * y, 0), truncate=2.5)
     fine *= np.float32(rng.uniform(7, 22)) / max(float(fine.std()), 1e-6)
     blurred += fine
     return np.maximum(blurred, np.float32(-1024), out=blurred)

@@ -13,12 +13,13 @@ class Wall:
     """The body wall of one patient: how far each voxel lies outside the cavity, and where the diaphragm is.
 
     Attributes: `out` (X, Y, Z) mm outside the abdominal cavity (negative within), `sine` and `side` of the direction
-    from the cavity's middle (1 at the back, 1 at the flanks), `diaphragm` (X, Y, Z) mm above it.
+    from the cavity's middle (1 at the back, 1 at the flanks), `diaphragm` (X, Y, Z) mm above it, `saddle` its z below
+    the heart.
     """
 
     def __init__(self, sheet: Sheet) -> None:
         rng, x, y, z = sheet.rng, sheet.x, sheet.y, sheet.z
-        wide, deep = rng.uniform(112, 132), rng.uniform(74, 92)
+        wide, deep = rng.uniform(116, 142), rng.uniform(70, 90)
         middle = _BACK - deep
         taper = 1 - 0.05 * np.clip((-z - 40) / 80, 0, 1)  # the waist
         across, along = np.abs(x / (wide * taper)), np.abs((y - middle) / deep)
@@ -28,7 +29,7 @@ class Wall:
         self.sine: FloatArray = (y - middle) / length
         self.side: FloatArray = np.abs(x) / length
         self.diaphragm: FloatArray = z - self._dome(sheet)
-        sheet.room = np.minimum(-1.5 - self.out, -4 - 0.8 * self.diaphragm)
+        sheet.room = np.minimum(-0.7 - self.out, -2.8 - 0.8 * self.diaphragm)
 
     def _dome(self, sheet: Sheet) -> FloatArray:
         """z of the diaphragm: two domes, the right one higher, over the liver; lowest in the recess at the back."""
@@ -37,7 +38,10 @@ class Wall:
         steep = rng.uniform(62, 80)
         one = right - steep * (((x + 58) / 66) ** 2 + ((y + 6) / 84) ** 2) ** np.float32(1.35)
         two = left - steep * (((x - 58) / 66) ** 2 + ((y + 6) / 84) ** 2) ** np.float32(1.35)
-        surface: FloatArray = np.maximum(np.maximum(one, two), 6) - 0.22 * (y + 6) + 2 * sheet.ripple
+        self.saddle = min(right, left) - rng.uniform(8, 20)  # where the heart rests, before the spine
+        between = self.saddle - steep * ((np.abs(x - 6) / 62) ** 3 + (np.abs(y + 34) / 66) ** 3)
+        surface: FloatArray = np.maximum(np.maximum(one, two), np.maximum(between, 6))
+        surface += 2 * sheet.ripple - 0.22 * (y + 6)
         return surface
 
 
@@ -45,9 +49,9 @@ def body(sheet: Sheet) -> Wall:
     """Table, skin, fat, the muscles of the wall, visceral fat, and the lung bases with their vessels."""
     wall, rng, hu = Wall(sheet), sheet.rng, sheet.hu
     _table(sheet)
-    back = np.clip(wall.sine, 0, 1) ** 4
+    back = np.clip(wall.sine, 0, 1) ** 2
     front = np.clip(-wall.sine, 0, 1) ** 2
-    muscle = rng.uniform(10, 16) + 27 * back
+    muscle = rng.uniform(10, 16) + 24 * back
     thickness = np.exp(rng.uniform(np.log(6), np.log(38)))  # of the subcutaneous fat; thin to obese
     fat = thickness * (0.75 + 0.5 * front + 0.2 * wall.side) + 1.5 * sheet.ripple
     groove = 10 * np.exp(-((sheet.x / 16) ** 2)) * (wall.sine > 0)
@@ -119,7 +123,7 @@ def spine(sheet: Sheet) -> None:
     body_depth = (1 - np.hypot(x / (24 * size * waist), (y - 33) / (17 * size * waist))) * 17
     sheet.pour(box, body_depth, 75 + 5 * sheet.mottle[box])  # discs
     arch = (1 - np.hypot(x / 17, (y - 57) / 14)) * 14
-    spongy, dense = rng.uniform(120, 240), rng.uniform(330, 520)
+    spongy, dense = rng.uniform(120, 240), rng.uniform(260, 430)
     processes = np.minimum(5 - np.abs(y - 57), 42 - np.abs(x))
     processes = np.minimum(processes, 6 - np.abs(level + 3))
     spinous = np.minimum(np.minimum(3.5 - np.abs(x), 12 - np.abs(y - 77)), 9 - np.abs(level - 2))
@@ -127,7 +131,7 @@ def spine(sheet: Sheet) -> None:
     sheet.pour(box, np.minimum(arch - 4, tall + 9), dense * 0.6)
     inner = np.minimum(body_depth, tall)
     sheet.pour(box, inner, dense, "bone")
-    sheet.pour(box, inner - 1.8, spongy + 30 * sheet.mottle[box], "bone")
+    sheet.pour(box, inner - 1.3, spongy + 30 * sheet.mottle[box], "bone")
     sheet.pour(box, (1 - np.hypot(x / 11, (y - 57) / 9)) * 9, 25)
 
 
@@ -158,9 +162,9 @@ def heart(sheet: Sheet, wall: Wall) -> None:
     box = sheet.around((-50, -100, 20), (100, 60, 200))
     above = np.minimum(wall.diaphragm[box] + 5, -2 - wall.out[box])
     y = sheet.y[box]
-    strip = np.minimum(16 + 5 * sheet.ripple[box] + 14 * (y < 0) - np.abs(sheet.x[box] - 2), 2 + above)
+    strip = np.minimum(16 + 5 * sheet.ripple[box] + 0.2 * np.clip(10 - y, 0, 60) - np.abs(sheet.x[box] - 2), above - 2)
     sheet.pour(box, strip, hu.fat + 5)
-    near = sheet.ball(box, (20, -34, 106 + 4 * size), (58 * size, 44 * size, 44 * size), (-0.25, 0.1))
+    near = sheet.ball(box, (20, -34, wall.saddle + 6 + 36 * size), (58 * size, 44 * size, 44 * size), (-0.25, 0.1))
     near += 2 * sheet.ripple[box]
     sheet.pour(box, np.minimum(near + 5, above), hu.fat + 5)
     sheet.pour(box, np.minimum(near, above), 48 + 0.45 * (hu.cava - 40), "heart")

@@ -56,8 +56,8 @@ def small_bowel(sheet: Sheet) -> None:
     for root, value in (((0.0, -6.0, -14.0), hu.portal), ((8.0, -4.0, -10.0), hu.aorta)):
         sheet.branches(root, mesentery, 70, 0.8 * value + 0.2 * hu.fat)
     opaque = rng.random() < 0.2
-    for _ in range(int(rng.integers(9, 15))):
-        start = (rng.uniform(-80, 80), rng.uniform(-70, 20), rng.uniform(-180, -25))
+    for _ in range(int(rng.integers(15, 24))):
+        start = (rng.uniform(-80, 80), rng.uniform(-70, 20), rng.uniform(-150, -25))
         path = _walk(sheet, start, int(rng.integers(5, 14)))
         wide = rng.uniform(8.5, 13.5)
         box, outer = sheet.pipe(path, [wide] * len(path))
@@ -135,11 +135,13 @@ def pancreas(sheet: Sheet) -> None:
     """Lobulated gland from the duodenum to the hilum of the spleen, with the duodenum round its head."""
     rng, hu = sheet.rng, sheet.hu
     tail = rng.uniform(12, 30)
-    box, depth = _sleeve(sheet, [(-26, -14, -30), (-18, -20, -8), (14, -22, 2), (42, 2, 14), (72, 24, tail)], 10)
+    box, depth = _sleeve(sheet, [(-26, -14, -30), (-18, -20, -8), (14, -22, 2), (42, 2, 14), (72, 24, tail)], 11)
     if depth.size:
-        depth = depth + 2.2 * sheet.mottle[box]
+        taken = np.isin(sheet.labels[box], [ABDOMEN_LABELS[name] for name in ("liver", "kidney", "stomach", "spleen")])
+        depth = np.where(taken, np.float32(-9), depth + 2.2 * sheet.mottle[box])
         sheet.pour(box, depth, hu.pancreas + 10 * sheet.mottle[box], "pancreas")
     box, depth = _sleeve(sheet, [(-24, -44, -4), (-44, -14, -6), (-42, -4, -46), (6, -8, -50)], rng.uniform(10, 14))
     if depth.size:
         fluid = rng.uniform(10, 45) + 12 * sheet.mottle[box]
+        depth = np.where(np.isin(sheet.labels[box], [0, ABDOMEN_LABELS["pancreas"]]), depth, np.float32(-9))
         fill(sheet, box, depth, np.where(sheet.mottle[box] > 1.6, np.float32(-700), fluid), "bowel")

@@ -19,9 +19,9 @@ def liver(sheet: Sheet) -> None:
     box = sheet.around((-150, -110, -130), (115, 90, 125))
     x, y, z = (c[box] for c in (sheet.x, sheet.y, sheet.z))
     size = rng.uniform(0.9, 1.12)
-    right = sheet.ball(box, (-62, -4, 14), (84 * size, 88 * size, 98 * size))
-    reach, thick = rng.uniform(44, 92), rng.uniform(24, 40)
-    left = sheet.ball(box, (14, -42, 44), (reach, 46 * size, thick), (0.1, -0.35))
+    right = sheet.ball(box, (-58, -2, 14), (96 * size, 96 * size, 98 * size))
+    reach, thick = rng.uniform(44, 92), rng.uniform(28, 44)
+    left = sheet.ball(box, (14, -42, 50), (reach, 46 * size, thick), (0.1, -0.35))
     depth = _soft(right, left, 9)
     low, slope = rng.uniform(-100, -62), rng.uniform(0.6, 0.95)
     under = (z - low - slope * (x + 105) - 0.28 * y) / np.float32(np.hypot(1, slope)) + 4 * sheet.ripple[box]
@@ -95,8 +95,8 @@ def spleen(sheet: Sheet) -> None:
     rng, hu = sheet.rng, sheet.hu
     size = rng.uniform(0.8, 1.2)
     box = sheet.around((30, -60, -60), (150, 95, 110))
-    depth = sheet.ball(box, (100, 32, 26), (34 * size, 46 * size, 52 * size), (-0.15, 0.15))
-    hollow = sheet.ball(box, (58, 0, 10), (32, 40, 60))
+    depth = sheet.ball(box, (98, 34, 26), (38 * size, 46 * size, 56 * size), (-0.15, 0.15))
+    hollow = sheet.ball(box, (54, -2, 10), (30, 40, 60))
     depth = np.minimum(np.minimum(depth, -hollow) + 2 * sheet.ripple[box], sheet.room[box])
     patches = 0.12 * max(hu.aorta - hu.portal, 0)  # the early phase dapples the spleen
     sheet.pour(box, depth, hu.spleen + 3 * sheet.mottle[box] + patches * sheet.ripple[box], "spleen")
@@ -108,7 +108,7 @@ def kidneys(sheet: Sheet) -> None:
     padding = rng.uniform(4, 13)
     for side, drop in ((-1.0, rng.uniform(-46, -28)), (1.0, rng.uniform(-36, -16))):
         radii = (rng.uniform(25, 30), rng.uniform(21, 26), rng.uniform(47, 58))
-        _kidney(sheet, side, (side * rng.uniform(62, 72), rng.uniform(26, 36), drop), radii, padding)
+        _kidney(sheet, side, (side * rng.uniform(62, 72), rng.uniform(33, 40), drop), radii, padding)
 
 
 def _kidney(sheet: Sheet, side: float, centre: Place, radii: Place, padding: float) -> None:
@@ -116,7 +116,9 @@ def _kidney(sheet: Sheet, side: float, centre: Place, radii: Place, padding: flo
     lean = (-0.16 * side, 0.14)
     box = sheet.about(centre, (radii[0] + 16, radii[1] + 16, radii[2] + 16))
     depth = sheet.ball(box, centre, radii, lean) + 1.5 * sheet.ripple[box]
-    sheet.pour(box, np.minimum(depth + padding, sheet.room[box]), hu.fat + 5 * sheet.mottle[box])
+    close = np.isin(sheet.labels[box], [ABDOMEN_LABELS["liver"], ABDOMEN_LABELS["spleen"]])
+    around_it = np.where(close, np.float32(1.5), np.float32(padding))  # these two lie almost on the kidney
+    sheet.pour(box, np.minimum(depth + around_it, sheet.room[box]), hu.fat + 5 * sheet.mottle[box])
     sheet.pour(box, np.minimum(depth, sheet.room[box] - 1), hu.cortex, "kidney")
     x, z = sheet.x[box] - centre[0], sheet.z[box] - centre[2]
     y = sheet.y[box] - centre[1]
