@@ -51,7 +51,8 @@ def body(sheet: Sheet) -> Wall:
     _table(sheet)
     back = np.clip(wall.sine, 0, 1) ** 2
     front = np.clip(-wall.sine, 0, 1) ** 2
-    muscle = rng.uniform(10, 16) + 24 * back
+    recti = 6 * np.exp(-((sheet.x / 9) ** 2)) + 5 * np.exp(-(((np.abs(sheet.x) - 72) / 11) ** 2))
+    muscle = rng.uniform(10, 16) + 24 * back - front * recti
     thickness = np.exp(rng.uniform(np.log(6), np.log(38)))  # of the subcutaneous fat; thin to obese
     fat = thickness * (0.75 + 0.5 * front + 0.2 * wall.side) + 1.5 * sheet.ripple
     groove = 10 * np.exp(-((sheet.x / 16) ** 2)) * (wall.sine > 0)
@@ -82,10 +83,8 @@ def _layers(sheet: Sheet, wall: Wall) -> None:
     flank = np.minimum(np.minimum((wall.side - 0.72) * 60, (0.35 - wall.sine) * 60), (10 - sheet.z) * 0.5)
     for depth in (4.0, 8.0):
         sheet.pour(_ALL, np.minimum(0.5 - np.abs(wall.out - depth - sheet.ripple), flank), sheet.hu.fat, "muscle")
-    parting = np.minimum(3.5 - np.abs(sheet.x), np.minimum(wall.out - 1, (-0.5 - wall.sine) * 60))
+    parting = np.minimum(2.5 - np.abs(sheet.x), np.minimum(wall.out - 1, (-0.5 - wall.sine) * 60))
     sheet.pour(_ALL, np.minimum(parting, 14 - wall.out), -20)
-    recti = np.minimum(1.2 - np.abs(np.abs(sheet.x) - 62), np.minimum(wall.out, (-0.4 - wall.sine) * 60))
-    sheet.pour(_ALL, np.minimum(recti, 16 - wall.out), sheet.hu.fat)
 
 
 def muscles(sheet: Sheet) -> None:
@@ -105,7 +104,7 @@ def muscles(sheet: Sheet) -> None:
         for x, y, radii in ((24, 76, (21, 15, 300)), (46, 72, (21, 17, 300))):
             box = sheet.about((side * x, y, -20), (radii[0], radii[1], 300))
             depth = sheet.ball(box, (side * x, y, -20), (radii[0] * strong, radii[1], 300.0)) + sheet.ripple[box]
-            sheet.pour(box, depth + 1.5, sheet.hu.fat + 40)
+            sheet.pour(box, depth + 1.2, hu.muscle - 60)
             sheet.pour(box, depth, hu.muscle + 6 * sheet.mottle[box], "muscle")
 
 
@@ -124,8 +123,8 @@ def spine(sheet: Sheet) -> None:
     sheet.pour(box, body_depth, 75 + 5 * sheet.mottle[box])  # discs
     arch = (1 - np.hypot(x / 17, (y - 57) / 14)) * 14
     spongy, dense = rng.uniform(120, 240), rng.uniform(260, 430)
-    processes = np.minimum(5 - np.abs(y - 57), 42 - np.abs(x))
-    processes = np.minimum(processes, 6 - np.abs(level + 3))
+    processes = np.minimum(4 - np.abs(y - 55 - 0.15 * np.abs(x)), 38 - np.abs(x))
+    processes = np.minimum(processes, 5 - np.abs(level + 3))
     spinous = np.minimum(np.minimum(3.5 - np.abs(x), 12 - np.abs(y - 77)), 9 - np.abs(level - 2))
     sheet.pour(box, np.maximum(np.maximum(arch, processes), spinous), dense * 0.75, "bone")
     sheet.pour(box, np.minimum(arch - 4, tall + 9), dense * 0.6)
@@ -139,7 +138,7 @@ def ribs(sheet: Sheet, wall: Wall) -> None:
     """Lower ribs in the wall, falling to the front and ending at the costal margin, then cartilage; iliac crests."""
     rng, y, z = sheet.rng, sheet.y, sheet.z
     period, slope = rng.uniform(27, 33), rng.uniform(0.35, 0.55)
-    along = (z - slope * (y - 60) + rng.uniform(0, 33)) % period - period / 2
+    along = (z - slope * (y - 60) + 0.3 * np.abs(sheet.x) + rng.uniform(0, 33)) % period - period / 2
     margin = -48 + 95 * np.clip((-y - 5) / 75, 0, 1) + 35 * np.clip((70 - np.abs(sheet.x)) / 40, 0, 1)
     reach = np.minimum(z - margin, (np.abs(sheet.x) - 26) * 1.0)
     depth = (1 - np.hypot(along / 6.5, (wall.out - 6) / 5)) * 5
@@ -163,9 +162,9 @@ def heart(sheet: Sheet, wall: Wall) -> None:
     above = np.minimum(wall.diaphragm[box] + 5, -2 - wall.out[box])
     y = sheet.y[box]
     strip = np.minimum(16 + 5 * sheet.ripple[box] + 0.2 * np.clip(10 - y, 0, 60) - np.abs(sheet.x[box] - 2), above - 2)
-    sheet.pour(box, strip, hu.fat + 5)
     near = sheet.ball(box, (20, -34, wall.saddle + 6 + 36 * size), (58 * size, 44 * size, 44 * size), (-0.25, 0.1))
     near += 2 * sheet.ripple[box]
+    sheet.pour(box, np.minimum(strip, np.maximum(y + 12, near + 8)), hu.fat + 5)
     sheet.pour(box, np.minimum(near + 5, above), hu.fat + 5)
     sheet.pour(box, np.minimum(near, above), 48 + 0.45 * (hu.cava - 40), "heart")
     sheet.pour(box, np.minimum(near - 9, above), 0.5 * (hu.aorta + hu.cava), "heart")

@@ -29,8 +29,8 @@ def liver(sheet: Sheet) -> None:
     depth = -_soft(-depth, -under, 6)
     depth = -_soft(-depth, -(medial * np.float32(0.7)), 5)
     depth = np.minimum(depth + 2 * sheet.ripple[box], sheet.room[box])
-    fissure = np.hypot((x + 8 + 0.12 * (z - 20)) / 1.0, np.clip(y + 44, 0, None)) - rng.uniform(0.8, 2.5)
-    depth = np.minimum(depth, np.maximum(fissure, z - 48))
+    cleft = np.abs(x + 10 + 0.15 * (z - 20) + 4 * sheet.ripple[box]) + 0.12 * np.clip(y + 78, 0, None)
+    depth = np.minimum(depth, np.maximum(cleft - rng.uniform(2, 4), 0.6 * (z - rng.uniform(30, 50))))
     sheet.pour(box, depth, hu.liver + rng.uniform(1, 4) * sheet.mottle[box], "liver")
 
 
@@ -93,7 +93,7 @@ def _lesion(sheet: Sheet, radius: float, value: float, core: float, edge: float,
 def spleen(sheet: Sheet) -> None:
     """Under the left dome at the back, hollowed towards stomach and kidney; near the liver in HU."""
     rng, hu = sheet.rng, sheet.hu
-    size = rng.uniform(0.8, 1.2)
+    size = rng.uniform(0.88, 1.2)
     box = sheet.around((30, -60, -60), (150, 95, 110))
     depth = sheet.ball(box, (98, 34, 26), (38 * size, 46 * size, 56 * size), (-0.15, 0.15))
     hollow = sheet.ball(box, (54, -2, 10), (30, 40, 60))
