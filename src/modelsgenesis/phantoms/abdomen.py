@@ -94,13 +94,14 @@ def scanned(rng: np.random.Generator, image: FloatArray, spacing: Spacing) -> Fl
         image: (X, Y, Z) in HU, without noise.
         spacing: mm per voxel.
     """
-    sharp = rng.uniform(0.5, 0.85)  # mm, standard deviation of the point-spread function in plane
-    x, y = (float(np.hypot(sharp / step, 0.25)) for step in spacing[:2])
+    soft = rng.random()  # kernels: soft ones blur more and show less noise, of a coarser grain
+    x, y = (float(np.hypot((0.45 + 0.5 * soft) / step, 0.25)) for step in spacing[:2])
     blurred = ndimage.gaussian_filter(image, (x, y, 0.35), truncate=3)
     noise = rng.standard_normal(image.shape, dtype=np.float32)
-    fine = ndimage.gaussian_filter(noise, (0.8 * x, 0.8 * y, 0.3), truncate=2.5)
+    x, y = (float(np.hypot((0.35 + 0.75 * soft) / step, 0.1)) for step in spacing[:2])
+    fine = ndimage.gaussian_filter(noise, (x, y, 0.3), truncate=2.5)
     # Filtered back-projection passes little noise at low frequencies: taking the coarse part away leaves its ramp.
-    fine -= 0.75 * ndimage.gaussian_filter(fine, (2.2 * x, 2.2 * y, 0), truncate=2.5)
-    fine *= np.float32(rng.uniform(7, 22)) / max(float(fine.std()), 1e-6)
+    fine -= (0.85 - 0.35 * soft) * ndimage.gaussian_filter(fine, (2.2 * x, 2.2 * y, 0), truncate=2.5)
+    fine *= np.float32((22 - 13 * soft) * rng.uniform(0.75, 1.2)) / max(float(fine.std()), 1e-6)
     blurred += fine
     return np.maximum(blurred, np.float32(-1024), out=blurred)

@@ -53,7 +53,7 @@ def body(sheet: Sheet) -> Wall:
     front = np.clip(-wall.sine, 0, 1) ** 2
     recti = 6 * np.exp(-((sheet.x / 9) ** 2)) + 5 * np.exp(-(((np.abs(sheet.x) - 72) / 11) ** 2))
     muscle = rng.uniform(10, 16) + 24 * back - front * recti
-    thickness = np.exp(rng.uniform(np.log(6), np.log(38)))  # of the subcutaneous fat; thin to obese
+    thickness = np.exp(rng.uniform(np.log(5), np.log(34)))  # of the subcutaneous fat; thin to obese
     fat = thickness * (0.75 + 0.5 * front + 0.2 * wall.side) + 1.5 * sheet.ripple
     groove = 10 * np.exp(-((sheet.x / 16) ** 2)) * (wall.sine > 0)
     skin = muscle + fat + 3 - groove - wall.out
@@ -68,7 +68,7 @@ def body(sheet: Sheet) -> Wall:
     sheet.pour(_ALL, lungs, airy + 0.7 * np.clip(sheet.y, -60, 80) + 18 * sheet.mottle, "lung")
     lung = sheet.labels == ABDOMEN_LABELS["lung"]
     for side in (-1, 1):
-        sheet.branches((side * 36, 14, 125), lung & (sheet.x * side > 0), 90, 40)
+        sheet.branches((side * 36, 14, 125), lung & (sheet.x * side > 0), 70, 40)
     return wall
 
 

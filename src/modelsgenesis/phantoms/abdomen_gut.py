@@ -36,7 +36,7 @@ def stomach(sheet: Sheet) -> None:
 def _walk(sheet: Sheet, start: Place, steps: int) -> list[Place]:
     """A winding path of `steps` points that stays in the lower middle of the cavity."""
     rng = sheet.rng
-    low, high = np.array([-88.0, -72.0, -190.0]), np.array([88.0, 22.0, -22.0])
+    low, high = np.array([-88.0, -76.0, -190.0]), np.array([92.0, 24.0, -16.0])
     at, way = np.array(start), rng.normal(0, 1, 3)
     path = [start]
     for _ in range(steps):
@@ -54,10 +54,10 @@ def small_bowel(sheet: Sheet) -> None:
     rng, hu = sheet.rng, sheet.hu
     mesentery = (sheet.room > 12) & (sheet.z < -12) & (sheet.y < 30) & (np.abs(sheet.x) < 95)
     for root, value in (((0.0, -6.0, -14.0), hu.portal), ((8.0, -4.0, -10.0), hu.aorta)):
-        sheet.branches(root, mesentery, 70, 0.8 * value + 0.2 * hu.fat)
+        sheet.branches(root, mesentery, 80, 0.8 * value + 0.2 * hu.fat)
     opaque = rng.random() < 0.2
-    for _ in range(int(rng.integers(15, 24))):
-        start = (rng.uniform(-80, 80), rng.uniform(-70, 20), rng.uniform(-150, -25))
+    for _ in range(int(rng.integers(14, 44))):
+        start = (rng.uniform(-85, 90), rng.uniform(-75, 24), rng.uniform(-150, -16))
         path = _walk(sheet, start, int(rng.integers(5, 14)))
         wide = rng.uniform(8.5, 13.5)
         box, outer = sheet.pipe(path, [wide] * len(path))
@@ -67,12 +67,14 @@ def small_bowel(sheet: Sheet) -> None:
         inner = sheet.pipe(path, [wide - 2.6] * len(path))[1]
         fluid = rng.uniform(120, 260) if opaque and rng.random() < 0.5 else rng.uniform(12, 45)
         contents = fluid + 9 * sheet.mottle[box]
-        if rng.random() < 0.3:
+        if rng.random() < 0.25:
             contents = np.where(sheet.ripple[box] + 0.4 * sheet.mottle[box] > 0.7, np.float32(-960), contents)
         _hollow(sheet, box, outer, _reboxed(sheet, box, outer, inner, path, wide), contents)
 
 
-def _reboxed(sheet: Sheet, box: Box, outer: FloatArray, inner: FloatArray, path: list[Place], wide: float) -> FloatArray:
+def _reboxed(
+    sheet: Sheet, box: Box, outer: FloatArray, inner: FloatArray, path: list[Place], wide: float
+) -> FloatArray:
     """`inner`, whose box is a little smaller, laid into the box of `outer`."""
     if inner.shape == outer.shape:
         return inner
@@ -94,13 +96,13 @@ def colon(sheet: Sheet) -> None:
     rng = sheet.rng
     sag = rng.uniform(-62, -18)
     right, left = rng.uniform(82, 98), rng.uniform(88, 104)
-    frames = (
+    courses: tuple[list[Place], ...] = (
         [(-right, 8, -200), (-right, 12, -110), (-right + 4, 8, -52)],
         [(-right + 4, 0, -50), (-60, -46, sag + 8), (0, -66, sag), (52, -58, sag + 14), (left - 14, -20, 2)],
         [(left - 12, -16, 4), (left, 22, -20), (left, 30, -100), (left - 4, 24, -200)],
     )
-    for path, wide in zip(frames, (rng.uniform(19, 27), rng.uniform(15, 24), rng.uniform(11, 19)), strict=True):
-        box, depth = _sleeve(sheet, [(float(a), float(b), float(c)) for a, b, c in path], wide)
+    for path, wide in zip(courses, (rng.uniform(19, 27), rng.uniform(15, 24), rng.uniform(11, 19)), strict=True):
+        box, depth = _sleeve(sheet, path, wide)
         if not depth.size:
             continue
         stool = rng.uniform(0, 35) + rng.uniform(15, 70) * sheet.mottle[box]

@@ -112,9 +112,7 @@ class Sheet:
         self.rng, self.frame = rng, frame
         field = [n * step for n, step in zip(frame.shape, frame.spacing, strict=True)]
         self._shift = np.array([m if size < _WHOLE else 0.0 for m, size in zip(_LIVER, field, strict=True)])
-        self.x, self.y, self.z = (
-            c + np.float32(s) for c, s in zip(frame.anatomical(), self._shift, strict=True)
-        )
+        self.x, self.y, self.z = (c + np.float32(s) for c, s in zip(frame.anatomical(), self._shift, strict=True))
         self.image = np.full(frame.shape, -1000, dtype=np.float32)
         self.labels = np.zeros(frame.shape, dtype=np.uint8)
         self.ripple = grain(rng, frame.shape, frame.spacing, 30)
@@ -137,7 +135,8 @@ class Sheet:
 
     def around(self, low: Place, high: Place) -> Box:
         """The voxels that an anatomical cuboid may touch."""
-        corners = self.to_grid(list(itertools.product(*zip(low, high, strict=True))))
+        (x0, y0, z0), (x1, y1, z1) = low, high
+        corners = self.to_grid(list(itertools.product((x0, x1), (y0, y1), (z0, z1))))
         return self.within(corners.min(axis=0) - _SLACK, corners.max(axis=0) + _SLACK)
 
     def about(self, centre: Place, radii: Place) -> Box:
@@ -153,11 +152,11 @@ class Sheet:
         away = (self.x[box] - centre[0] - lean[0] * up, self.y[box] - centre[1] - lean[1] * up, up)
         near = np.sqrt(sum((a / r) ** 2 for a, r in zip(away, radii, strict=True)))
         slope = np.sqrt(sum((a / r**2) ** 2 for a, r in zip(away, radii, strict=True)))
-        depth: FloatArray = (1 - near) * near / (slope + np.float32(1e-6))
-        return depth
+        depth = (1 - near) * near / (slope + np.float32(1e-6))
+        return depth.astype(np.float32, copy=False)
 
     def pour(self, box: Box, depth: FloatArray, value: float | FloatArray, label: str | None = None) -> None:
-        """Blend `value` (HU) into `box` where `depth` (mm inside) is positive, over one voxel at the edge, and label."""
+        """Blend `value` (HU) into `box` where `depth` (mm inside) is positive, soft over one voxel, and label."""
         coverage = np.clip(depth / np.float32(self.voxel) + np.float32(0.5), 0, 1)
         image = self.image[box]
         image += coverage * (value - image)

@@ -120,7 +120,7 @@ def segmentation(phantom: AbdomenPhantom) -> npt.NDArray[np.uint8]:
 
 
 def write_image(array: npt.NDArray[np.int16] | npt.NDArray[np.uint8], spacing: Spacing, path: Path) -> None:
-    """Write `array` (X, Y, Z), axes LPS, origin at its centre, to `path` (`.nii` or, compressed, `.nii.gz`), atomically.
+    """Write `array` (X, Y, Z), axes LPS, origin at its centre, to `path` (`.nii` or `.nii.gz`), atomically.
 
     Raises GenesisError when the disk refuses.
     """
