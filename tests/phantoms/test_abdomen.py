@@ -74,7 +74,7 @@ def test_hounsfield_units_of_the_organs(patients: list[AbdomenPhantom]) -> None:
         assert 15 < median["liver"] < 150
         assert 35 < median["spleen"] < 150
         assert 15 < median["kidney"] < 240
-        assert 30 < median["aorta"] < 380
+        assert 20 < median["aorta"] < 380  # voxels at its rim are part fat
         assert 40 < median["muscle"] < 80
         assert median["bone"] > 100
         assert -920 < median["lung"] < -650

@@ -29,8 +29,8 @@ def liver(sheet: Sheet) -> None:
     depth = -_soft(-depth, -under, 6)
     depth = -_soft(-depth, -(medial * np.float32(0.7)), 5)
     depth = np.minimum(depth + 2 * sheet.ripple[box], sheet.room[box])
-    cleft = np.abs(x + 10 + 0.15 * (z - 20) + 4 * sheet.ripple[box]) + 0.12 * np.clip(y + 78, 0, None)
-    depth = np.minimum(depth, np.maximum(cleft - rng.uniform(2, 4), 0.6 * (z - rng.uniform(30, 50))))
+    cleft = np.abs(x + 10 + 0.15 * (z - 20) + 4 * sheet.ripple[box]) + rng.uniform(0.1, 0.22) * np.clip(y + 78, 0, None)
+    depth = np.minimum(depth, np.maximum(cleft - rng.uniform(1, 4), 0.6 * (z - rng.uniform(30, 50))))
     sheet.pour(box, depth, hu.liver + rng.uniform(1, 4) * sheet.mottle[box], "liver")
 
 
