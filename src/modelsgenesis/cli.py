@@ -236,6 +236,25 @@ def evaluate(given: Arguments) -> None:
     print(table([evaluate_run(path) for path in choice.runs]))
 
 
+def phantom(given: Arguments) -> None:
+    """Write procedural anatomy with known truth in the layout of a real data set.
+
+    Example: genesis phantom ncc --out luna16 --cases 10
+    """
+    from modelsgenesis.phantoms import LAYOUTS, write_phantoms
+
+    fields: list[Any] = [
+        ("target", _positional(str, f"Which data set: {', '.join(LAYOUTS)}.")),
+        ("out", _flag(Path, "Folder for the files; new or empty.")),
+        ("cases", _flag(int, "Scans, images or videos."), dataclasses.field(default=10)),
+        ("seed", _flag(int, "The same seed writes the same files."), dataclasses.field(default=0)),
+    ]
+    choice = _parse("phantom", dataclasses.make_dataclass("Phantom", fields), given, phantom.__doc__)
+    name = choice.target.lower()
+    write_phantoms(name, choice.out, choice.cases, choice.seed)
+    print(f"{choice.out}: {choice.cases} cases, {LAYOUTS[name].about}")
+
+
 def info(given: Arguments) -> None:
     """Describe a store, a run folder or a target task and its data; without a name, this installation.
 
@@ -329,5 +348,5 @@ def _said(given: Arguments, flag: str) -> str | None:
 
 
 COMMANDS: dict[str, Callable[[Arguments], None]] = {
-    command.__name__: command for command in (demo, prepare, pretrain, finetune, predict, evaluate, info)
+    command.__name__: command for command in (demo, prepare, pretrain, finetune, predict, evaluate, phantom, info)
 }

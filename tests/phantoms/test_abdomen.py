@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.phantoms.abdomen import ABDOMEN_LABELS, AbdomenPhantom, abdomen, field_spacing, scanned
+from modelsgenesis.phantoms.abdomen import ABDOMEN_LABELS, AbdomenPhantom, abdomen, field_spacing
 from modelsgenesis.phantoms.abdomen_sheet import contrast
 
 SHAPE, SPACING = (96, 96, 64), (3.5, 3.5, 4.0)
@@ -146,20 +146,6 @@ def test_drawn_spacing_is_that_of_clinical_scans() -> None:
         assert 310 < field_spacing(np.random.default_rng(seed), (96, 96, 64))[0] * 96 < 470
     first, second = (abdomen(np.random.default_rng(seed), SMALL).spacing for seed in (0, 1))
     assert first != second
-
-
-def test_scanner_blurs_and_adds_noise_that_is_correlated_in_plane() -> None:
-    flat = np.zeros((64, 64, 16), dtype=np.float32)
-    seen = scanned(np.random.default_rng(0), flat, (0.8, 0.8, 2.0))
-    assert 5 < seen.std() < 30
-    assert abs(seen.mean()) < 1
-    neighbours = np.corrcoef(seen[1:].ravel(), seen[:-1].ravel())[0, 1]
-    assert 0.1 < neighbours < 0.95
-    edge = flat - 1000
-    edge[32:] = 0
-    seen = scanned(np.random.default_rng(0), edge, (0.8, 0.8, 2.0)).mean(axis=(1, 2))
-    assert -850 < seen[31] < -530
-    assert seen[:24].mean() > -1024
 
 
 @pytest.mark.parametrize(

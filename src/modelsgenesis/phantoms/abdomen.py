@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from modelsgenesis.errors import UsageError
 from modelsgenesis.phantoms import abdomen_body as trunk
@@ -16,14 +15,16 @@ from modelsgenesis.phantoms import abdomen_gut as gut
 from modelsgenesis.phantoms import abdomen_organs as organs
 from modelsgenesis.phantoms.abdomen_sheet import ABDOMEN_LABELS, Sheet
 from modelsgenesis.phantoms.frame import Frame
+from modelsgenesis.phantoms.scanner import Protocol, scanned
 from modelsgenesis.types import FloatArray, Shape, Spacing
 
-__all__ = ["ABDOMEN_LABELS", "SHAPE", "AbdomenPhantom", "abdomen", "field_spacing", "scanned"]
+__all__ = ["ABDOMEN_LABELS", "SHAPE", "AbdomenPhantom", "abdomen", "field_spacing"]
 
 SHAPE: Shape = (96, 96, 64)
 _MATRIX = 512  # voxels along x and y of a clinical scan
 _HEIGHT = (190.0, 270.0)  # mm from the first slice to the last
 _THICKNESS = (0.7, 5.0)
+_SHARPEST = 0.4  # of kernels: abdomens are reconstructed softer than lungs
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def abdomen(
     organs.liver_vessels(sheet)
     few = 0 if rng.random() < 0.1 else min(int(rng.geometric(0.28)), 12)
     organs.lesions(sheet, few if lesions is None else lesions)
-    return AbdomenPhantom(scanned(rng, sheet.image, spacing), sheet.labels, spacing)
+    protocol = Protocol.drawn(rng, spacing, _SHARPEST)
+    return AbdomenPhantom(scanned(rng, sheet.image, spacing, protocol), sheet.labels, spacing)
 
 
 def field_spacing(rng: np.random.Generator, shape: Shape) -> Spacing:
@@ -84,24 +86,3 @@ def field_spacing(rng: np.random.Generator, shape: Shape) -> Spacing:
     plane = rng.uniform(0.62, 0.9) * _MATRIX / shape[0]
     thick = rng.uniform(*_HEIGHT) / shape[2]
     return (round(plane, 4), round(plane, 4), round(min(max(thick, _THICKNESS[0]), _THICKNESS[1]), 2))
-
-
-def scanned(rng: np.random.Generator, image: FloatArray, spacing: Spacing) -> FloatArray:
-    """What a scanner makes of the anatomy: point-spread blur and noise with the spectrum of a kernel; from -1024 HU.
-
-    Args:
-        rng: source of the kernel, the dose and the noise.
-        image: (X, Y, Z) in HU, without noise.
-        spacing: mm per voxel.
-    """
-    soft = rng.random()  # kernels: soft ones blur more and show less noise, of a coarser grain
-    x, y = (float(np.hypot((0.45 + 0.5 * soft) / step, 0.25)) for step in spacing[:2])
-    blurred = ndimage.gaussian_filter(image, (x, y, 0.35), truncate=3)
-    noise = rng.standard_normal(image.shape, dtype=np.float32)
-    x, y = (float(np.hypot((0.35 + 0.75 * soft) / step, 0.1)) for step in spacing[:2])
-    fine = ndimage.gaussian_filter(noise, (x, y, 0.3), truncate=2.5)
-    # Filtered back-projection passes little noise at low frequencies: taking the coarse part away leaves its ramp.
-    fine -= (0.85 - 0.35 * soft) * ndimage.gaussian_filter(fine, (2.2 * x, 2.2 * y, 0), truncate=2.5)
-    fine *= np.float32((22 - 13 * soft) * rng.uniform(0.75, 1.2)) / max(float(fine.std()), 1e-6)
-    blurred += fine
-    return np.maximum(blurred, np.float32(-1024), out=blurred)

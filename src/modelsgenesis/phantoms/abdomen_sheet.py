@@ -36,6 +36,7 @@ ABDOMEN_LABELS = {
 }
 """Values of the label map; 0 is everything else. Vessels inside the liver count as liver, lesions only as lesion."""
 
+_TWIG = 1.0  # mm, radius of the thinnest vessels of an organ
 _SLACK = 14.0  # mm by which the waves of a frame may move a point
 _WHOLE = 250.0  # mm; a field narrower than this is centred on the liver, as a radiographer would
 _LIVER = (-50.0, -5.0, 25.0)
@@ -171,14 +172,8 @@ class Sheet:
 
     def pipe(self, path: Sequence[Place], radii: Sequence[float]) -> tuple[Box, FloatArray]:
         """The voxels around the tapering tube along anatomical points and the share of each inside it, in [0, 1]."""
-        points = self.to_grid(path)
-        reach = max(radii) + float(self.frame.spacing.max())
-        box = self.within(points.min(axis=0) - reach, points.max(axis=0) + reach)
-        coverage = np.zeros([part.stop - part.start for part in box], dtype=np.float32)
-        axes = [axis[part] for axis, part in zip(self.frame.axes(), box, strict=True)]
-        for (start, end), (r0, r1) in zip(itertools.pairwise(points), itertools.pairwise(radii), strict=True):
-            self.frame.capsule(coverage, axes, start, end, r0, r1)
-        return box, coverage
+        points = np.array(path, dtype=float) - self._shift
+        return self.frame.covered(self.frame.path(points, np.array(radii, dtype=float)))
 
     def tube(self, path: Sequence[Place], radii: Sequence[float], value: float, label: str | None = None) -> None:
         """Blend `value` into a tube along anatomical points and label the voxels it covers by more than half."""
@@ -193,6 +188,8 @@ class Sheet:
         if not len(voxels):
             return
         chosen = self.rng.choice(voxels, min(count, len(voxels)), replace=False)
-        coverage = tree(self.rng, self.frame, self.to_grid([root])[0], self.frame.position(chosen))
-        coverage *= organ
-        self.image += coverage * (np.float32(value) - self.image)
+        grown = tree(self.rng, self.to_grid([root])[0], self.frame.position(chosen), _TWIG)
+        box, coverage = self.frame.covered(grown.branches)
+        coverage *= organ[box]
+        image = self.image[box]
+        image += coverage * (np.float32(value) - image)

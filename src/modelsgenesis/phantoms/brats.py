@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from modelsgenesis.files import replacing
 from modelsgenesis.phantoms.brain import SHAPE, SPACING, BrainPhantom, brain
-from modelsgenesis.phantoms.chest import write_nifti
+from modelsgenesis.phantoms.images import write_nifti
 from modelsgenesis.phantoms.mr import SEQUENCES
 from modelsgenesis.types import FloatArray, Shape, Spacing
 

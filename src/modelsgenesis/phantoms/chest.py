@@ -93,7 +93,7 @@ def chest_drawing(
     spacing = spacing if spacing is not None else drawn_spacing(rng)
     if len(shape) != 3 or len(spacing) != 3 or min(shape) < 1 or min(spacing) <= 0:
         raise UsageError(f"chest phantom: shape {shape} and spacing {spacing} must each be three positive numbers")
-    drawing = Drawing(rng, Frame(rng, shape, spacing), blood)
+    drawing = Drawing(rng, Frame(rng, shape, spacing, one_lung=True), blood)
     for part in (torso, abdomen, mediastinum, skeleton, lungs):
         part(drawing)
     return drawing
@@ -135,6 +135,12 @@ def write_unlabelled(
         phantom = chest(patient(seed, UNLABELLED, index), shape, spacing)
         write_nifti(hounsfield(phantom.array), phantom.spacing, path)
     return paths
+
+
+def write_unlabelled_ct(folder: Path, cases: int, seed: int) -> Path:
+    """`write_unlabelled` at the resolution of real scans: 256x256x128 voxels over half a chest and more, and `folder`."""
+    write_unlabelled(folder, cases, seed, (256, 256, 128), None)
+    return folder
 
 
 def write_segmentation(

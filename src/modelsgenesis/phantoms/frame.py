@@ -28,9 +28,10 @@ class Frame:
         rng: source of the patient's proportions, place and bending.
         shape: voxels along (X, Y, Z).
         spacing: mm per voxel along (X, Y, Z).
+        one_lung: lay a field that is too narrow for a chest over one of the lungs rather than over the middle.
     """
 
-    def __init__(self, rng: np.random.Generator, shape: Shape, spacing: Spacing) -> None:
+    def __init__(self, rng: np.random.Generator, shape: Shape, spacing: Spacing, one_lung: bool = False) -> None:
         self.shape, self.spacing = shape, np.asarray(spacing, dtype=float)
         self._scale = rng.uniform((0.90, 0.88, 0.92), (1.08, 1.10, 1.10))
         self._offset = rng.uniform((-6, -8, -10), (6, 8, 10))
@@ -38,7 +39,7 @@ class Frame:
         self._phase = rng.uniform(0, 2 * np.pi, _WAVES)
         self._bend = rng.uniform(-3, 3, (_WAVES, 3))
         side = rng.choice([-1.0, 1.0])
-        if shape[0] * spacing[0] < _WHOLE:
+        if one_lung and shape[0] * spacing[0] < _WHOLE:
             self._offset[0] -= side * _LUNG
 
     def axes(self) -> list[Points]:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.files import replacing, write_json
+from modelsgenesis.files import write_json
 from modelsgenesis.phantoms.abdomen import ABDOMEN_LABELS, SHAPE, AbdomenPhantom, abdomen
+from modelsgenesis.phantoms.images import hounsfield, placed, write_image
 from modelsgenesis.types import Shape, Spacing
 
 LIVER, TUMOUR = 1, 2
@@ -47,8 +48,8 @@ def write_lits(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacin
     for index in range(cases):
         batch = folder / f"Training Batch {1 if index < first else 2}"
         phantom = lits_case(seed, index, shape, spacing)
-        write_image(hounsfield(phantom), phantom.spacing, batch / f"volume-{index}.nii")
-        write_image(segmentation(phantom), phantom.spacing, batch / f"segmentation-{index}.nii")
+        write_image(placed(hounsfield(phantom.array), phantom.spacing), batch / f"volume-{index}.nii")
+        write_image(placed(segmentation(phantom), phantom.spacing), batch / f"segmentation-{index}.nii")
     return folder
 
 
@@ -76,9 +77,10 @@ def write_msd_liver(
     for index in range(cases + tests):
         phantom, name = lits_case(seed, index, shape, spacing), f"liver_{index}.nii.gz"
         labelled = index < cases
-        write_image(hounsfield(phantom), phantom.spacing, folder / ("imagesTr" if labelled else "imagesTs") / name)
+        scan = placed(hounsfield(phantom.array), phantom.spacing)
+        write_image(scan, folder / ("imagesTr" if labelled else "imagesTs") / name)
         if labelled:
-            write_image(segmentation(phantom), phantom.spacing, folder / "labelsTr" / name)
+            write_image(placed(segmentation(phantom), phantom.spacing), folder / "labelsTr" / name)
     write_json(folder / "dataset.json", _description(cases, tests))
     return folder
 
@@ -106,32 +108,9 @@ def _description(cases: int, tests: int) -> dict[str, object]:
     }
 
 
-def hounsfield(phantom: AbdomenPhantom) -> npt.NDArray[np.int16]:
-    """The scan (X, Y, Z) in whole HU."""
-    return np.rint(phantom.array).astype(np.int16)
-
-
 def segmentation(phantom: AbdomenPhantom) -> npt.NDArray[np.uint8]:
     """LiTS labels (X, Y, Z): 0, 1 liver, 2 tumour."""
     values = np.zeros(256, dtype=np.uint8)
     values[ABDOMEN_LABELS["liver"]], values[ABDOMEN_LABELS["lesion"]] = LIVER, TUMOUR
     labels: npt.NDArray[np.uint8] = values[phantom.labels]
     return labels
-
-
-def write_image(array: npt.NDArray[np.int16] | npt.NDArray[np.uint8], spacing: Spacing, path: Path) -> None:
-    """Write `array` (X, Y, Z), axes LPS, origin at its centre, to `path` (`.nii` or `.nii.gz`), atomically.
-
-    Raises GenesisError when the disk refuses.
-    """
-    import SimpleITK as sitk  # noqa: N813
-
-    image = sitk.GetImageFromArray(array.transpose(2, 1, 0))
-    image.SetSpacing([float(step) for step in spacing])
-    image.SetOrigin([-(n - 1) / 2 * float(step) for n, step in zip(array.shape, spacing, strict=True)])
-    compressed = path.name.endswith(".gz")
-    with replacing(path) as temporary:
-        # ITK chooses the format by the ending.
-        typed = temporary.with_name(temporary.name + (".nii.gz" if compressed else ".nii"))
-        sitk.WriteImage(image, str(typed), compressed)
-        typed.replace(temporary)

@@ -28,9 +28,9 @@ class Protocol:
     slice_blur: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, spacing: Spacing) -> "Protocol":
-        """A kernel from soft to sharp and a dose; sharp kernels and thin slices are noisier, as on real scanners."""
-        sharp = float(rng.beta(1.2, 1.8))
+    def drawn(cls, rng: np.random.Generator, spacing: Spacing, sharpest: float = 1.0) -> "Protocol":
+        """A kernel from soft to `sharpest` (1: of lungs) and a dose; sharp kernels and thin slices are noisier."""
+        sharp = sharpest * float(rng.beta(1.2, 1.8))
         dose = float(rng.lognormal(0, 0.3))
         thin = float(np.clip(1.5 / spacing[2], 0.4, 1.6)) ** 0.5
         coarse = min(1.0, 0.9 / spacing[0]) ** 0.7  # voxels wider than scanners make them are averages

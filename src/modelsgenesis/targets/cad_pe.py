@@ -12,7 +12,7 @@ import numpy.typing as npt
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.data.volume import Volume, read_volume
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.targets.folder import OFF_GRID, read_grid
+from modelsgenesis.targets.grid import OFF_GRID, read_grid
 from modelsgenesis.targets.spot_cache import SearchedScan
 from modelsgenesis.targets.spots import Found, from_mask, refuse_air
 from modelsgenesis.types import IntegerArray

@@ -21,7 +21,7 @@ from modelsgenesis.targets.candidates import (
     require_inside,
 )
 from modelsgenesis.targets.dicom_folders import find_series, series_grid, visible
-from modelsgenesis.targets.folder import read_grid
+from modelsgenesis.targets.grid import read_grid
 from modelsgenesis.targets.luna16 import find_table
 
 ANNOTATIONS = "annotations.csv"

@@ -22,7 +22,7 @@ from modelsgenesis.targets.candidates import (
     read_candidates,
     require_inside,
 )
-from modelsgenesis.targets.folder import read_grid
+from modelsgenesis.targets.grid import read_grid
 from modelsgenesis.targets.luna16 import DOWNLOAD, SUBSETS, LunaScan, find_scans, find_table, side_of
 
 CANDIDATES = ("candidates_V2.csv", "candidates.csv")
