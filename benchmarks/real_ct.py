@@ -3,8 +3,8 @@
     python -m benchmarks.real_ct DATA INIT OUT [--seeds 5] [--steps 250]
 
 DATA holds the folders `nsclc-radiomics-lung1-001` and `cc-tumor-heterogeneity-ccth-a01` (CT and label maps), INIT is
-the init source to compare with scratch (`run:...`, `file:...`). Few slices are labelled for training. The sides are slabs
-with gaps between them:
+the init source to compare with scratch (`run:...`, `file:...`). Few slices are labelled for training. The sides are
+slabs with gaps between them:
 
 - lungs: training and validation on slabs of the first patient; test on the whole chest of the second, and a third slab.
 - liver: all slabs of the second patient, so its figures speak of the rest of that patient, not of others.

@@ -248,10 +248,12 @@ def phantom(given: Arguments) -> None:
         ("out", _flag(Path, "Folder for the files; new or empty.")),
         ("cases", _flag(int, "Scans, images or videos."), dataclasses.field(default=10)),
         ("seed", _flag(int, "The same seed writes the same files."), dataclasses.field(default=0)),
+        ("shape", _flag(tuple[int, int, int] | None, "Voxels of a scan."), dataclasses.field(default=None)),
+        ("spacing", _flag(tuple[float, float, float] | None, "mm a voxel."), dataclasses.field(default=None)),
     ]
     choice = _parse("phantom", dataclasses.make_dataclass("Phantom", fields), given, phantom.__doc__)
     name = choice.target.lower()
-    write_phantoms(name, choice.out, choice.cases, choice.seed)
+    write_phantoms(name, choice.out, choice.cases, choice.seed, choice.shape, choice.spacing)
     print(f"{choice.out}: {choice.cases} cases, {LAYOUTS[name].about}")
 
 

@@ -137,12 +137,6 @@ def write_unlabelled(
     return paths
 
 
-def write_unlabelled_ct(folder: Path, cases: int, seed: int) -> Path:
-    """`write_unlabelled` at the resolution of real scans: 256x256x128 voxels over half a chest and more, and `folder`."""
-    write_unlabelled(folder, cases, seed, (256, 256, 128), None)
-    return folder
-
-
 def write_segmentation(
     folder: Path, count: int, seed: int, label: str | None = None, shape: Shape = SHAPE, spacing: Spacing = SPACING
 ) -> Path:
