@@ -105,7 +105,9 @@ class TargetTask:
         about: what it is, in a line.
         download: what to fetch and how it must lie, for someone with an empty folder.
         read: (folder or file, options, folder for derived files) -> Target. It reads headers and tables, no voxels, and
-            writes nothing: `Target.derive` does. GenesisError names the file, cause and next step.
+            writes nothing: `Target.derive` does. GenesisError names the file, cause and next step. The one exception:
+            where no file lists the candidates (ECC from masks), they are found in the voxels once, with progress, and
+            kept in the folder for derived files.
         options: settings class of what can be chosen; fields are str, int, float or bool.
         recipe: the papers' settings where they differ from those of `FinetuneSettings`, as in a YAML file.
     """

@@ -73,7 +73,7 @@ def _places(data: Path, wanted: set[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder, names in visible(data):
         paths = [folder / name for name in names if _stem(name) in wanted]
-        if folder.name in wanted and any(is_dicom(folder / name) for name in names):
+        if folder.name in wanted and any(is_dicom(folder / name) for name in names if name != "DICOMDIR"):
             paths.append(folder)
         for path in paths:
             name = path.name if path == folder else str(_stem(path.name))

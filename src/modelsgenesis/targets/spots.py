@@ -21,6 +21,8 @@ from modelsgenesis.types import IntegerArray
 
 COARSE_MM = 1.5
 """Dark spots are looked for at about this spacing: fine enough for segmental arteries, and noise averages out."""
+SMOOTH_MM = 1.0
+"""Standard deviation of the smoothing: sharp kernels are so noisy that closing would find spots in any tissue."""
 WIDEST_MM = 9.0
 """Spots narrower than this are found."""
 BLOOD_HU, LUNG_HU = 180.0, -500.0
@@ -110,8 +112,8 @@ def dark_spots(volume: Volume) -> list[tuple[Point, float]]:
         max(1, min(size, round(COARSE_MM / step)))
         for size, step in zip(volume.array.shape, volume.spacing, strict=True)
     ]
-    coarse = _shrunk(volume.array, factors)
     steps = np.array(volume.spacing) * factors
+    coarse = ndimage.gaussian_filter(_shrunk(volume.array, factors), SMOOTH_MM / steps)
     width = tuple(2 * round(WIDEST_MM / step / 2) + 1 for step in steps)
     closed = ndimage.grey_closing(coarse, size=width)
     depth = closed - coarse
@@ -142,8 +144,8 @@ def _shrunk(array: npt.NDArray[np.float32], factors: Sequence[int]) -> npt.NDArr
 def _in_vessels(hu: npt.NDArray[np.float32]) -> _Mask:
     """Where vessels of the heart and lungs may be; bones, which have dark marrow in a bright shell, are not.
 
-    Lung on both sides (left and right) and in front or behind, as within the lungs; or lung on both sides and near the
-    largest contrast-filled part, the heart with its great vessels. Everywhere when there is no lung (a crop).
+    Lung on all four sides, as within the lungs; or lung to the left and right and near the largest contrast-filled
+    part, the heart with its great vessels. Everywhere when there is no lung (a crop).
     """
     lung = _lung(hu)
     if not lung.any():
@@ -154,7 +156,7 @@ def _in_vessels(hu: npt.NDArray[np.float32]) -> _Mask:
     heart = np.zeros(hu.shape, np.bool_)
     if count:
         heart = ndimage.binary_dilation(parts == np.bincount(parts.ravel())[1:].argmax() + 1, iterations=3)
-    inside: _Mask = right & left & (front | behind | heart)
+    inside: _Mask = right & left & ((front & behind) | heart)
     return inside
 
 
