@@ -16,10 +16,10 @@ SHARES = np.array([0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1])
 QUANTILES = np.array([4.5, 5.6, 6.1, 7.1, 9.2, 13.9, 22.1, 28.7, 37.2, 45.8])  # mm
 COUNTS = np.array([316, 361, 181, 77, 30, 28, 12, 5, 2, 5, 1]) / 1018  # share of scans with 0, 1, ... 10 nodules
 RIGHT = 0.54  # share in the right lung
-ASIDE, BEHIND = (78.0, 30.0), (26.0, 49.0)  # mm: mean and deviation of |x| and of y from the middle of the image
+ASIDE, BEHIND = (78.0, 30.0), (21.0, 50.0)  # mm: mean and deviation of |x| and of y from the middle of the image
 CALCIFIED = 0.10  # share of the ratings that say solid calcification
-# Texture as rated; what touches the pleura or a vessel is not in the table, the shares are the literature's.
-KINDS = {"solid": 0.52, "juxta-pleural": 0.2, "juxta-vascular": 0.16, "part-solid": 0.06, "ground-glass": 0.06}
+# Texture as rated (1: ground-glass, 2 and 3: part-solid). Contact with pleura or vessels is not in the table: assumed.
+KINDS = {"solid": 0.54, "juxta-pleural": 0.2, "juxta-vascular": 0.16, "part-solid": 0.05, "ground-glass": 0.05}
 
 _VOXELS = 2.5  # voxels that a nodule is wide at least: smaller ones a coarse grid cannot show
 _GAP = 4.0  # mm between two nodules
