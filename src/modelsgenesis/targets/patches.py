@@ -9,6 +9,7 @@ import numpy.typing as npt
 from modelsgenesis.config import settings
 from modelsgenesis.errors import UsageError
 from modelsgenesis.targets.prepared import Labels, Places, PreparedCase, PreparedTarget
+from modelsgenesis.targets.vessel import align, block_side
 from modelsgenesis.types import FloatArray, Shape
 
 Fitting = Literal["centre", "resize"]
@@ -86,7 +87,22 @@ def classified_input(
     if case.case.centre is None:
         return fit_scan(data.image(case), choice.shape, choice.fitting)
     centre = case.centre if rng is None else moved(case, choice, rng)
-    return data.image_around(case, centre, choice.shape)
+    if data.target.orientation == "grid":
+        return data.image_around(case, centre, choice.shape)
+    return _along_vessel(data, case, centre, choice.shape)
+
+
+def _along_vessel(data: PreparedTarget, case: PreparedCase, centre: Sequence[float], shape: Shape) -> FloatArray:
+    """The cube (of two sides: the slice) around `centre` along the vessel there, each channel by itself."""
+    side, spacing = shape[0], case.images[0].spacing
+    if len(set(shape)) > 1 or max(spacing) > 1.01 * min(spacing):
+        raise UsageError(
+            f"options.orientation vessel: needs equal sides and spacing, not patch.shape {shape} at {spacing} mm; "
+            "set images.spacing"
+        )
+    block = data.image_around(case, centre, (block_side(side),) * 3)
+    turned = np.stack([align(channel, side, spacing[0]) for channel in block])
+    return turned if len(shape) == 3 else turned[..., side // 2]
 
 
 def fit_scan(image: FloatArray, shape: Shape, fitting: Fitting) -> FloatArray:
