@@ -44,6 +44,7 @@ class Evaluation:
         rows: one a case and structure (segmentation) or one a case (classification), as in `evaluation/cases.csv`.
         summary: as in `evaluation/summary.json`: `metrics[group][metric]` holds value, low, high (95 % confidence
             interval), cases and resamples, group being "overall" or a structure's or class's name; undefined is None.
+            Of candidates for lesions also `froc`: sensitivity at so many false positives a scan, in the same form.
     """
 
     run: Path
@@ -172,6 +173,7 @@ def _classification(predictions: Classification, path: Path, seed: int) -> tuple
     for key, interval in intervals.items():
         metric, _, group = key.partition("/")
         table.setdefault(group or OVERALL, {})[metric] = _plain(interval)
+    more: JSON = {}
     if predictions.findings:
         candidates = Candidates(
             [case.probabilities[-1] for case in cases],
@@ -179,10 +181,11 @@ def _classification(predictions: Classification, path: Path, seed: int) -> tuple
             [case.finding for case in cases],
             predictions.findings,
         )
-        found = detection_intervals(candidates, seed)
-        table[OVERALL] |= {name: _plain(interval) for name, interval in found.items()}
+        found = {name: _plain(one) for name, one in detection_intervals(candidates, seed).items()}
+        table[OVERALL]["cpm"] = found.pop("cpm")
+        more = {"froc": found}
     rows = [_classified_row(case, names) for case in cases]
-    return rows, {"metrics": table, "reasons": scores.reasons}
+    return rows, {"metrics": table, "reasons": scores.reasons, **more}
 
 
 def _check(case: ClassifiedCase, task: str, classes: int, path: Path) -> None:

@@ -17,7 +17,7 @@ SIDE = 2.5
 
 @dataclass(frozen=True)
 class Overlay:
-    """A segmented case: `image` (X, Y, Z) in [0, 1], `truth` and `prediction` (X, Y, Z) structures, `spacing` in mm."""
+    """A segmented case: `image` (X, Y, Z) or (X, Y) in [0, 1], `truth` and `prediction` structures, `spacing` in mm."""
 
     name: str
     image: FloatArray
@@ -38,13 +38,14 @@ def draw_overlays(path: Path, cases: Sequence[Overlay]) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(cases), 3, squeeze=False)
     for row, case in zip(axes, cases, strict=True):
-        z = int(np.argmax((case.truth > 0).sum((0, 1))))
-        columns = {"image": None, "truth": case.truth, "prediction": case.prediction}
+        image, truth, prediction = (np.atleast_3d(array) for array in (case.image, case.truth, case.prediction))
+        z = int(np.argmax((truth > 0).sum((0, 1))))
+        columns = {"image": None, "truth": truth, "prediction": prediction}
         for axis, (title, labels) in zip(row, columns.items(), strict=True):
             axis.set_axis_off()
             axis.set_title(f"{case.name}, {title}" if labels is None else title, fontsize=8)
             aspect = case.spacing[1] / case.spacing[0]
-            axis.imshow(case.image[:, :, z].T, cmap="gray", vmin=0, vmax=1, aspect=aspect)
+            axis.imshow(image[:, :, z].T, cmap="gray", vmin=0, vmax=1, aspect=aspect)
             shown = np.zeros((1, 1), np.uint8) if labels is None else labels[:, :, z].T
             for structure in np.unique(shown[shown > 0]).tolist():
                 mask = np.equal(shown, structure)
