@@ -112,3 +112,38 @@ def lidc_xml(path: Path, series: str, readers: Sequence[Sequence[Sequence[Contou
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*lines, f"</{name}>"]))
     return path
+
+
+def small_luna16(folder: Path) -> Path:
+    """Six scans over the three sides of the papers, each with one candidate; every second is a nodule."""
+    rows, lesions = [], []
+    for number, subset in enumerate((0, 1, 5, 6, 7, 8)):
+        uid = f"1.3.6.1.4.1.14519.5.2.1.6279.6001.{100 + number}"
+        array = np.random.default_rng(number).integers(-1000, 400, (24, 24, 20)).astype(np.int16)
+        write_image(folder / f"subset{subset}" / f"{uid}.mhd", array)
+        rows.append((uid, 12, 11, 10, number % 2))
+        lesions += [(uid, 12, 11, 10, 6.5)] * (number % 2)
+    write_csv(folder / "candidates_V2.csv", "seriesuid,coordX,coordY,coordZ,class", rows)
+    write_csv(folder / "annotations.csv", "seriesuid,coordX,coordY,coordZ,diameter_mm", lesions)
+    return folder
+
+
+def small_lidc(folder: Path) -> Path:
+    """Six patients, each with one scan and one nodule that two readers outlined."""
+    for number in range(6):
+        uid, patient = f"1.3.6.1.4.1.14519.5.2.1.6279.6001.{200 + number}", f"LIDC-IDRI-{number + 1:04d}"
+        array = np.random.default_rng(number).integers(-1000, 400, (24, 24, 8))
+        write_series(folder / patient / "study" / uid, array, uid, patient, origin=(0, 0, 0))
+        outlines = [(k * 2.5, square(8, 8, 15, 15), True) for k in (3, 4)]
+        lidc_xml(folder / patient / "study" / uid / "1.xml", uid, [[outlines], [outlines]])
+    return folder
+
+
+def small_ctpa(folder: Path) -> Path:
+    """Six scans beside a candidate table, each with one candidate; every second is an embolus."""
+    for number in range(6):
+        array = np.random.default_rng(number).integers(-1000, 400, (24, 24, 20)).astype(np.int16)
+        write_image(folder / f"scan{number}.nii.gz", array)
+    rows = [(f"scan{number}", 12, 11, 10, number % 2) for number in range(6)]
+    write_csv(folder / "candidates.csv", "seriesuid,coordX,coordY,coordZ,class", rows)
+    return folder

@@ -324,3 +324,36 @@ def test_radiographs_and_other_xml_are_no_readings(tmp_path: Path) -> None:
     reading = read_xml(lidc_xml(tmp_path / "b.xml", uid(1), READERS))
     assert reading is not None
     assert [nodule.reader for nodule in reading.nodules] == [0, 0, 1, 1, 2, 3]  # the single pixel is a small nodule
+
+
+def traced(inside: np.ndarray) -> np.ndarray:
+    """Pixels just outside a blob, in order: a walk that keeps the blob on one hand."""
+    step = {0: (1, 0), 1: (0, 1), 2: (-1, 0), 3: (0, -1)}
+    start = tuple(np.argwhere(inside)[0] - [1, 0])  # west of the blob's first pixel, which lies to the east
+    place, facing, ring = start, 3, [start]
+    while True:
+        for turn in (1, 0, -1, 2):  # towards the blob first; its pixels are never entered
+            way = (facing + turn) % 4
+            target = (place[0] + step[way][0], place[1] + step[way][1])
+            if not inside[target]:
+                break
+        place, facing = target, way
+        ring.append(place)
+        if place == start and len(ring) > 4:
+            return np.array(ring)
+
+
+def test_interior_undoes_an_outline_traced_just_outside_a_blob() -> None:
+    """As the readers' program drew them: any blob without holes comes back voxel for voxel."""
+    columns, rows = np.indices((40, 40))
+    rng = np.random.default_rng(4)
+    for _ in range(10):
+        a, b, angle = rng.uniform(3, 11), rng.uniform(3, 11), rng.uniform(0, np.pi)
+        x, y = columns - 20, rows - 20
+        u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        blob = (u / a) ** 2 + (v / b) ** 2 < 1
+        patch = interior(Outlined(0, (Outline(0.0, traced(blob), True),)))[0.0]
+        drawn = np.zeros_like(blob)
+        x0, y0 = patch.corner
+        drawn[x0 : x0 + patch.mask.shape[0], y0 : y0 + patch.mask.shape[1]] = patch.mask
+        np.testing.assert_array_equal(drawn, blob)

@@ -151,7 +151,7 @@ def _in_vessels(hu: npt.NDArray[np.float32]) -> _Mask:
     if not lung.any():
         return np.ones(hu.shape, np.bool_)
     right, left, front, behind = (_beyond(lung, axis, back) for axis in (0, 1) for back in (False, True))
-    blood = ndimage.binary_opening(hu >= BLOOD_HU, np.ones((3, 3, 3), np.bool_))
+    blood = ndimage.binary_opening(hu >= BLOOD_HU, np.ones((5, 5, 5), np.bool_))  # no shells of bones
     parts, count = ndimage.label(blood)
     heart = np.zeros(hu.shape, np.bool_)
     if count:
