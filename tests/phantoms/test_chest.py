@@ -46,7 +46,7 @@ def test_hounsfield_units_of_the_organs(patient: Phantom) -> None:
     assert 30 < medians["liver"] < 130
     assert 20 < medians["heart"] < 280
     assert medians["bone"] > 150
-    assert np.median(patient.array[:4]) < -950  # air beside the patient
+    assert np.median(patient.array[:4, :12]) < -950  # air beside the patient
 
 
 def test_anatomy_lies_where_lps_says(patient: Phantom) -> None:

@@ -126,16 +126,18 @@ class Drawing:
         right, left, minor = (np.float32(shift) for shift in self.fissures)
         wave: FloatArray = 5 * np.sin(x / 31 + y / 47) + 3 * np.cos(z / 29 + x / 23)
         if which == "minor":
-            return z - minor - np.float32(0.08) * y + 0.7 * wave
+            level: FloatArray = z - minor - np.float32(0.08) * y + 0.7 * wave
+            return level
         shift = right if which == "right" else left
-        return np.float32(0.72) * (z + 8 - shift) - np.float32(0.69) * (y - 8) + wave
+        slope: FloatArray = np.float32(0.72) * (z + 8 - shift) - np.float32(0.69) * (y - 8) + wave
+        return slope
 
     def _cavity(self) -> FloatArray:
         apex = self.rng.uniform(182, 196)
         height = np.clip((self.z + 72) / np.float32(apex), 0, 0.999)
         narrow = np.sqrt(1 - height**3)
         wide = np.abs(self.x) / (128 * narrow)
-        deep = (self.y - (6 + 6 * height)) / (84 * (0.25 + 0.75 * narrow))
+        deep = (self.y - (3 + 9 * height)) / (91 * (0.25 + 0.75 * narrow))
         radial: FloatArray = (wide**2.3 + np.abs(deep) ** 2.3) ** np.float32(1 / 2.3)
         return radial
 

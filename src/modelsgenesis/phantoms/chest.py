@@ -21,6 +21,7 @@ from modelsgenesis.phantoms.images import hounsfield, write_nifti
 from modelsgenesis.phantoms.lungs import lungs
 from modelsgenesis.phantoms.mediastinum import mediastinum
 from modelsgenesis.phantoms.nodules import nodules as grow_nodules
+from modelsgenesis.phantoms.patients import CLASSIFICATION, SEGMENTATION, UNLABELLED, check_cases, patient
 from modelsgenesis.phantoms.scanner import scanned
 from modelsgenesis.phantoms.skeleton import skeleton
 from modelsgenesis.phantoms.torso import abdomen, torso
@@ -35,8 +36,6 @@ LUNGS = {"left": 3, "right": 4, "airway": 5}
 
 # Slice spacings of LIDC-IDRI between 0.7 and 3 mm, and how many of its scans have them.
 _SLICES = {0.75: 28, 1.0: 55, 1.25: 309, 1.5: 5, 2.0: 115, 2.5: 249, 3.0: 110}
-
-_UNLABELLED, _SEGMENTATION, _CLASSIFICATION = 0, 1, 2  # keeps the patients of the three kinds apart under one seed
 
 
 @dataclass(frozen=True)
@@ -118,12 +117,23 @@ def scan(drawing: Drawing, findings: list[Finding], candidates: list[Candidate])
 
 
 def write_unlabelled(
-    folder: Path, count: int, seed: int, shape: Shape = SHAPE, spacing: Spacing = SPACING
+    folder: Path, count: int, seed: int, shape: Shape = SHAPE, spacing: Spacing | None = SPACING
 ) -> list[Path]:
-    """Write `count` scans `chest_0000.nii.gz`, ... (int16 HU) to `folder` and return their paths."""
+    """Write `count` scans `chest_0000.nii.gz`, ... (int16 HU) to `folder` and return their paths.
+
+    Args:
+        shape: voxels along (X, Y, Z).
+        spacing: mm; None draws each scan's as in real ones, 0.6 to 0.9 in plane and 0.7 to 3 along.
+
+    Raises:
+        UsageError: nothing to write, or a bad shape or spacing.
+        GenesisError: the disk refuses.
+    """
+    check_cases(count)
     paths = [folder / f"chest_{index:04d}.nii.gz" for index in range(count)]
     for index, path in enumerate(paths):
-        write_nifti(hounsfield(chest(_patient(seed, _UNLABELLED, index), shape, spacing).array), spacing, path)
+        phantom = chest(patient(seed, UNLABELLED, index), shape, spacing)
+        write_nifti(hounsfield(phantom.array), phantom.spacing, path)
     return paths
 
 
@@ -145,7 +155,7 @@ def write_segmentation(
         raise UsageError(f"chest phantom: no label {label!r}; valid: {', '.join(LABELS)}")
     training = []
     for index in range(count):
-        phantom = chest(_patient(seed, _SEGMENTATION, index), shape, spacing)
+        phantom = chest(patient(seed, SEGMENTATION, index), shape, spacing)
         truth = phantom.labels if label is None else (phantom.labels == LABELS[label]).astype(np.uint8)
         image, mask = f"imagesTr/chest_{index:04d}_0000.nii.gz", f"labelsTr/chest_{index:04d}.nii.gz"
         write_nifti(hounsfield(phantom.array), spacing, folder / image)
@@ -174,7 +184,7 @@ def write_classification(folder: Path, count: int, seed: int, shape: Shape = CUB
     """
     rows = []
     for index in range(count):
-        rng = _patient(seed, _CLASSIFICATION, index)
+        rng = patient(seed, CLASSIFICATION, index)
         label = index % 2
         phantom = chest(rng, nodules=label)
         sought = LABELS["nodule"] if label and (phantom.labels == LABELS["nodule"]).any() else LABELS["lung"]
@@ -194,7 +204,3 @@ def _crop(array: FloatArray, centre: npt.NDArray[np.int64], shape: Shape) -> Flo
     padded = np.pad(array, [(n, n) for n in shape], constant_values=-1000)
     first = [c - h + n for c, h, n in zip(np.clip(centre, 0, np.array(array.shape) - 1), half, shape, strict=True)]
     return padded[tuple(slice(f, f + n) for f, n in zip(first, shape, strict=True))]
-
-
-def _patient(seed: int, kind: int, index: int) -> np.random.Generator:
-    return np.random.default_rng([seed, kind, index])

@@ -52,7 +52,8 @@ def _places(drawing: Drawing, lung: Mask, kind: str) -> Points:
         return points[np.argsort(np.abs(away))[:10]]
     rim = drawing.cavity[tuple(drawing.frame.voxel(points).clip(0, np.array(lung.shape) - 1).T)]
     low, high = (0.9, 0.97) if kind == "scar" else (0.94, 1.0)
-    return points[(rim > low) & (rim < high)][:20]
+    chosen: Points = points[(rim > low) & (rim < high)][:20]
+    return chosen
 
 
 def _fissure(drawing: Drawing, lung: Mask, point: Points) -> None:

@@ -80,7 +80,8 @@ class Frame:
 
     def voxel(self, points: Points) -> npt.NDArray[np.int64]:
         """The voxel indices (N, 3) nearest to positions in the grid, mm; they may lie outside of it."""
-        return np.rint(points / self.spacing + (np.array(self.shape) - 1) / 2).astype(np.int64)
+        voxels: npt.NDArray[np.int64] = np.rint(points / self.spacing + (np.array(self.shape) - 1) / 2).astype(np.int64)
+        return voxels
 
     def inside(self, points: Points, margin: float = 0.0) -> npt.NDArray[np.bool_]:
         """Which positions (N, 3) lie in the grid, at least `margin` mm from its border."""

@@ -8,6 +8,7 @@ from modelsgenesis.phantoms.mediastinum import ATRIUM, HILA
 from modelsgenesis.phantoms.vessels import Tree, bent, tree
 
 _LUNG_ML = 2600.0  # about one lung at full inspiration
+_ROOT = 6.5  # mm, radius of a vessel that serves a whole lung
 _FEWEST = 12  # end points below which a lobe gets no tree
 _LOBES = {-1: ("upper", "middle", "lower"), 1: ("upper", "lower")}
 
@@ -55,7 +56,7 @@ def _fissures(drawing: Drawing, lung: Mask) -> None:
         if which == "minor":
             here &= drawing.fissure(place, "right") > 0
         share = min(1.0, thick / voxel) * np.clip(1 - np.abs(away[here]) / (thick / 2 + voxel / 2), 0, 1)
-        drawing.image[here] += 0.6 * share * (20 - drawing.image[here])
+        drawing.image[here] += 0.5 * share * (20 - drawing.image[here])
 
 
 def lobe(drawing: Drawing, points: Points) -> list[str]:
@@ -71,7 +72,7 @@ def _trees(drawing: Drawing, lung: Mask) -> None:
     """Arteries and veins of every lobe; they reach points at another density on another grid, never another size."""
     voxel = float(drawing.frame.spacing.mean())
     density = min(0.75, 1.1 / voxel**2)  # end points per ml
-    thinnest = 7.0 / (density * _LUNG_ML) ** (1 / 3)
+    thinnest = _ROOT / (density * _LUNG_ML) ** 0.4
     volume = float(np.count_nonzero(lung)) * float(drawing.frame.spacing.prod()) / 1000
     for kind, trees, roots in (("artery", drawing.arteries, HILA), ("vein", drawing.veins, ATRIUM)):
         points = drawing.scatter(round(density * volume), lung)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from modelsgenesis.phantoms.anatomy import Drawing, Mask
+from modelsgenesis.phantoms.anatomy import LABELS, Drawing, Mask
 
 HILA = {-1: (-46.0, 10.0, 20.0), 1: (48.0, 12.0, 28.0)}
 """Where the pulmonary artery enters each lung; -1 is the right one."""
@@ -20,10 +20,14 @@ def mediastinum(drawing: Drawing) -> None:
     rng = drawing.rng
     fat = float(rng.uniform(-108, -88))
     above = drawing.z > drawing.diaphragm - 12
-    left = np.where(drawing.z > 30, 4.0, 0.0).astype(np.float32)
-    wide = 7 + 19 / (1 + np.exp(-(drawing.y + 16) / 9)) + rng.uniform(-2, 5)
-    wide += 9 * np.clip((drawing.z - 66) / 26, 0, 1)
-    middle = (drawing.cavity < 1) & (np.abs(drawing.x - left) < wide) & (drawing.z > drawing.diaphragm)
+    wide = 6 + 13 / (1 + np.exp(-(drawing.y + 30) / 8)) - 5 / (1 + np.exp(-(drawing.y - 30) / 8)) + rng.uniform(-2, 3)
+    wide += 2.5 * drawing.frame.texture(rng, 22.0)
+    wide += 11 * np.exp(-(((drawing.z - 30) / 26) ** 2)) * (np.abs(drawing.y - 5) < 45)
+    wide += 16 * np.clip((drawing.z - 60) / 30, 0, 1)
+    middle = (drawing.cavity < 1) & (np.abs(drawing.x - 2) < wide) & (drawing.z > drawing.diaphragm)
+    spine = np.hypot(drawing.x / 24, (drawing.y - 64) / 21) < 1
+    aorta = np.hypot(drawing.x - 21, drawing.y - 43) < 19
+    middle |= (drawing.cavity < 1) & (drawing.z > drawing.diaphragm) & (spine | (aorta & (drawing.z < 62)))
     drawing.paint(middle, fat)
     drawing.image += middle * (14 * drawing.frame.texture(rng, 5.0))
     for side in (-1, 1):  # the hila: vessels and bronchi in fat
@@ -45,17 +49,20 @@ def _heart(drawing: Drawing, fat: float, inside: Mask) -> None:
     second /= np.linalg.norm(second)
     turn = np.stack([axis, second, np.cross(axis, second)])
     muscle = max(48.0, 0.5 * blood.systemic + 15)
-    radii = (70 * size, 47 * size, 50 * size)
-    drawing.blob((14, -18, -20), (radii[0] + 6, radii[1] + 6, radii[2] + 6), fat, inside=inside, turn=turn)
-    drawing.blob((14, -18, -20), radii, muscle, "heart", inside, turn)
+    drawing.blob((12, -20, -18), (66 * size, 46 * size, 48 * size), fat, inside=inside, turn=turn)
     drawing.blob((-46, -44, -62), (30, 22, 22), fat, inside=inside)  # fat pads in the angles
     drawing.blob((72, -46, -62), (24, 18, 18), fat, inside=inside)
-    heart = inside & (drawing.labels == 2)
-    drawing.blob((40, -14, -34), (38 * size, 23 * size, 24 * size), blood.systemic, "heart", heart, turn)
-    drawing.blob((14, -44, -30), (40 * size, 15 * size, 32 * size), blood.pulmonary, "heart", heart, turn)
-    drawing.blob((-26, -22, -16), (23 * size, 28 * size, 32 * size), blood.pulmonary, "heart", heart)
-    drawing.blob((4, 12, 2), (32 * size, 17 * size, 22 * size), blood.venous, "heart", inside)
-    drawing.image += heart * (5 * drawing.frame.texture(rng, 4.0))
+    chambers = (  # centre, radii, wall, HU, whether it lies along the axis
+        ((14.0, -44.0, -28.0), (46.0, 17.0, 36.0), 3.0, blood.pulmonary, True),
+        ((-26.0, -22.0, -16.0), (27.0, 30.0, 36.0), 2.0, blood.pulmonary, False),
+        ((4.0, 10.0, 2.0), (34.0, 19.0, 24.0), 2.0, blood.venous, False),
+        ((38.0, -14.0, -32.0), (38.0, 22.0, 23.0), 10.0, blood.systemic, True),
+    )
+    for grown in (True, False):  # all walls before all cavities
+        for middle, radii, wall, value, along in chambers:
+            a, b, c = (r * size + wall * grown for r in radii)
+            drawing.blob(middle, (a, b, c), muscle if grown else value, "heart", inside, turn if along else None)
+    drawing.image += (drawing.labels == LABELS["heart"]) * (5 * drawing.frame.texture(rng, 4.0))
 
 
 def _great_vessels(drawing: Drawing) -> None:
@@ -74,7 +81,7 @@ def _great_vessels(drawing: Drawing) -> None:
         ([(4, 2, arch), (14, 8, 112), (24, 12, 150)], 4.0),
         ([(14, 14, arch), (28, 22, 108), (52, 14, 118)], 4.5),
     ):
-        tube(line, [radius, radius - 0.5, radius - 1], blood.systemic)  # type: ignore[arg-type]
+        tube(line, [radius, radius - 0.5, radius - 1], blood.systemic)
     trunk = tube([(20, -44, -2), (20, -34, 26), (14, -16, 36)], [13, 13.5, 13], blood.pulmonary)
     right = tube([(14, -16, 35), (-8, -4, 30), (-30, 3, 26), HILA[-1]], [12, 10.5, 9.5, 8], blood.pulmonary)
     left = tube([(14, -16, 37), (30, 0, 40), (42, 12, 37), HILA[1]], [12, 10.5, 9, 8], blood.pulmonary)
@@ -96,7 +103,7 @@ def _nodes(drawing: Drawing) -> None:
         at = drawing.rng.uniform((-18, 2, 36), (18, 34, 70))
         radii = drawing.rng.uniform(2.0, 4.5, 3)
         free = np.abs(drawing.image + 90) < 60
-        drawing.blob(tuple(at), tuple(radii), 45, inside=free)  # type: ignore[arg-type]
+        drawing.blob(tuple(at), tuple(radii), 45, inside=free)
 
 
 def _airways(drawing: Drawing) -> None:
@@ -107,4 +114,4 @@ def _airways(drawing: Drawing) -> None:
     for line, sizes in zip(pipes, radii, strict=True):
         drawing.pour(drawing.frame.path(np.array(line, dtype=float), np.array(sizes) + 1.6), 30)
     for line, sizes in zip(pipes, radii, strict=True):
-        drawing.tube(line, sizes, -990, "airway")  # type: ignore[arg-type]
+        drawing.tube(line, sizes, -990, "airway")

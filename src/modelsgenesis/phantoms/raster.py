@@ -6,6 +6,7 @@ import numpy.typing as npt
 from modelsgenesis.transforms.compiled import compiled
 from modelsgenesis.types import FloatArray
 
+_POWER = 0.4  # a branch that serves n points is this power of n thick: diameters of pulmonary casts add up so
 _STEP = 0.45  # share of the way to the centre of what is left to serve that a branch goes before it forks
 
 Segments = npt.NDArray[np.float64]
@@ -62,7 +63,7 @@ def grow(
     """Branches from `root` (3,) that reach all `points` (N, 3), and how many points each serves.
 
     A branch goes part of the way to the centre of its points, then they are cut in two across their longest extent.
-    A branch that serves n points has radius thinnest * n^(1/3) (Murray's law). `draws` (N, 4) are uniform numbers.
+    A branch that serves n points has radius thinnest * n^0.4. `draws` (N, 4) are uniform numbers.
     """
     count = points.shape[0]
     branches, served = np.empty((2 * count - 1, 8)), np.empty(2 * count - 1, np.int64)
@@ -73,7 +74,7 @@ def grow(
         np.empty((count + 1, 4)),
     )
     stack_low[0], stack_high[0] = 0, count
-    stack_from[0, :3], stack_from[0, 3] = root, thinnest * count ** (1 / 3)
+    stack_from[0, :3], stack_from[0, 3] = root, thinnest * count**_POWER
     depth, made, forks = 1, 0, 0
     while depth > 0:
         depth -= 1
@@ -83,7 +84,7 @@ def grow(
         for n in range(low, high):
             centre += points[order[n]] / size
         end = start[:3] + (1.0 if size == 1 else _STEP) * (centre - start[:3])
-        radius = thinnest * size ** (1 / 3)
+        radius = thinnest * size**_POWER
         branches[made, :3], branches[made, 3:6], branches[made, 6], branches[made, 7] = start[:3], end, start[3], radius
         served[made] = size
         made += 1

@@ -33,10 +33,11 @@ class Protocol:
         sharp = float(rng.beta(1.2, 1.8))
         dose = float(rng.lognormal(0, 0.3))
         thin = float(np.clip(1.5 / spacing[2], 0.4, 1.6)) ** 0.5
+        coarse = min(1.0, 0.9 / spacing[0]) ** 0.7  # voxels wider than scanners make them are averages
         return cls(
             blur=0.78 - 0.42 * sharp,
             edge=0.9 * max(0.0, sharp - 0.45),
-            noise=(11 + 34 * sharp**1.5) * thin * dose ** (-0.5),
+            noise=(11 + 34 * sharp**1.5) * thin * coarse * dose ** (-0.5),
             slice_blur=0.3 * spacing[2] + 0.25,
         )
 
@@ -71,7 +72,7 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...], spacing: Spacing, p
     white = rng.standard_normal(shape, dtype=np.float32)
     fx, fy = fft.fftfreq(shape[0], spacing[0]), fft.rfftfreq(shape[1], spacing[1])
     frequency = np.hypot(fx[:, None], fy[None])
-    reach = np.hypot(protocol.blur, 0.3 * spacing[0])
+    reach = np.hypot(0.55 * protocol.blur, 0.3 * spacing[0])  # the kernel alone: noise has no focal spot
     power = (frequency + 0.02) * np.exp(-((2 * np.pi * frequency * reach) ** 2))
     filtered = fft.rfft2(white, axes=(0, 1))
     filtered *= np.sqrt(power).astype(np.float32)[:, :, None]

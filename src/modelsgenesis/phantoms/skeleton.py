@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from modelsgenesis.phantoms.anatomy import LABELS, Drawing
+from modelsgenesis.phantoms.anatomy import LABELS, Drawing, Mask
 
 _CORTEX = 620.0
 
@@ -32,7 +32,7 @@ def _spine(drawing: Drawing, period: float, phase: float, marrow: float) -> None
     spinous = (np.abs(x) < 3.5) & (y > 94) & (y < 118) & (np.abs(z + phase - 0.55 * (y - 94)) % period < period * 0.55)
     transverse = (np.abs(y - 86 - 0.12 * np.abs(x)) < 5) & (np.abs(x) < 32) & (beat < period * 0.28)
 
-    def lay(where: np.ndarray, value: float, label: int = 0) -> None:  # type: ignore[type-arg]
+    def lay(where: Mask, value: float, label: int = 0) -> None:
         image[where], labels[where] = value, label
 
     bone = LABELS["bone"]

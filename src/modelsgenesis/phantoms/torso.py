@@ -18,7 +18,7 @@ def torso(drawing: Drawing) -> None:
     drawing.image += (depth > 2) * (9 * drawing.frame.texture(rng, 6.0))
     shell = (drawing.cavity < 1.21) & (depth > 4)
     drawing.paint(shell, muscle)
-    drawing.paint((drawing.cavity > 1.125) & (drawing.cavity < 1.145) & (depth > 4), fat)
+    drawing.paint((drawing.cavity > 1.125) & (drawing.cavity < 1.15) & (depth > 4) & (z < 95), fat)
     for side in (-1, 1):
         wall = depth > 5
         drawing.blob((side * 66, -84, 52), (52, 15, 44), muscle, inside=wall)  # pectoral
@@ -29,6 +29,8 @@ def torso(drawing: Drawing) -> None:
         drawing.blob((side * 136, 22, 122), (40, 38, 44), muscle, inside=wall)  # shoulder
         drawing.blob((side * 40, 10, 140), (36, 40, 40), muscle, inside=wall)  # neck
     drawing.image += (depth > 4) * (6 * drawing.frame.texture(rng, 4.0))
+    streaks = np.clip(drawing.frame.texture(rng, 5.0) - 0.9, 0, 0.9)  # fat between the muscles
+    drawing.image -= ((drawing.image > 0) & (depth > 6)) * streaks * np.float32(rng.uniform(40, 150))
     lungs = (drawing.cavity < 1) & (z > drawing.diaphragm)
     drawing.paint(lungs, 0, "lung")
     airy, gravity = rng.uniform(-895, -845), rng.uniform(0.25, 0.75)
@@ -38,7 +40,7 @@ def torso(drawing: Drawing) -> None:
 def _skin(drawing: Drawing) -> FloatArray:
     """mm below the skin, roughly: positive inside the body."""
     x, y, z, rng = drawing.x, drawing.y, drawing.z, drawing.rng
-    wide, deep = rng.uniform((156, 104), (184, 124))
+    wide, deep = rng.uniform((150, 104), (174, 122))
     rise = np.clip((z - 30) / 80, 0, 1)
     wide = wide + 14 * rise
     deep = deep - 22 * np.clip((z - 60) / 80, 0, 1) + 6 * np.clip((-z - 40) / 80, 0, 1)
@@ -53,11 +55,11 @@ def _breasts(drawing: Drawing, fat: float, depth: FloatArray) -> None:
     rng = drawing.rng
     if rng.random() < 0.5:
         return
-    size = float(rng.uniform(0.8, 1.25))
+    size = float(rng.uniform(0.7, 1.05))
     for side in (-1.0, 1.0):
-        middle = (side * 84.0, -86.0, float(rng.uniform(-25, -5)))
-        radii = (60 * size, 40 * size, 52 * size)
-        drawing.blob(middle, (radii[0] + 2, radii[1] + 2, radii[2] + 2), 30)
+        middle = (side * 80.0, -74.0, float(rng.uniform(-30, -10)))
+        radii = (72 * size, 46 * size, 62 * size)
+        drawing.blob(middle, (radii[0] + 2, radii[1] + 2, radii[2] + 2), 30, inside=depth < 0)
         drawing.blob(middle, radii, fat)
         box = drawing.frame.around(
             (middle[0] - 40, middle[1] - 34, middle[2] - 40), (middle[0] + 40, middle[1] + 34, middle[2] + 40)
@@ -71,7 +73,7 @@ def _table(drawing: Drawing) -> None:
     """A curved couch behind the patient: two thin shells with foam between."""
     bow = drawing.y - 140 + (drawing.x / 34) ** 2
     drawing.paint(np.abs(bow) < 16, -965)
-    drawing.paint(np.abs(np.abs(bow) - 16) < 1.5, -450)
+    drawing.paint(np.abs(np.abs(bow) - 16) < 1.5, float(drawing.rng.uniform(-700, -200)))
 
 
 def abdomen(drawing: Drawing) -> None:

@@ -26,7 +26,7 @@ class Tree:
 def tree(rng: np.random.Generator, root: Points, targets: Points, thinnest: float) -> Tree:
     """A tree from `root` (3,) that reaches all `targets` (N, 3), N > 0, in grid mm, with twigs of radius `thinnest`.
 
-    A branch serving n points has radius ~ n^(1/3) (Murray's law), so the tree tapers as it forks.
+    A branch serving n points has radius ~ n^0.4, so the tree tapers as it forks.
     """
     branches, served = grow(targets, root, thinnest, rng.random((len(targets), 4)))
     return Tree(branches, served)
