@@ -68,8 +68,8 @@ class _Settings:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> "_Settings":
-        low = (-17, 52, 1.3, 0.4, -34, 3, -66)
-        gain, dynamic, curve, fading, echo, depth, noise = rng.uniform(low, (-3, 64, 2.0, 2.0, -22, 7, -54))
+        low = (-22, 52, 1.3, 0.4, -34, 3, -66)
+        gain, dynamic, curve, fading, echo, depth, noise = rng.uniform(low, (-6, 64, 2.0, 2.0, -22, 7, -54))
         return cls(Probe.drawn(rng), gain, dynamic, curve, fading, echo, depth, noise)
 
 
