@@ -34,7 +34,8 @@ def predict_held_out(predictor: Predictor, data: PreparedTarget, cases: Sequence
             entry = {"case": one.case.id, "subject": one.case.subject, "probabilities": probabilities, "truth": truth}
             entries.append({**entry, **({"finding": one.case.finding} if one.case.finding else {})})
             progress.advance()
-    subjects = {one.case.subject for one in cases}
+    # Lesions of test subjects without any candidate count too: nothing finds them.
+    subjects = {one.case.subject for one in cases} | {s for s, side in data.target.sides.items() if side == "test"}
     findings = {name: subject for name, subject in data.target.findings.items() if subject in subjects}
     write_cases(run.predictions, predictor.recipe, entries, **({"findings": findings} if findings else {}))
 

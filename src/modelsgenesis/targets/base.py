@@ -14,7 +14,7 @@ TaskKind = Literal["segmentation", "classification", "multilabel"]
 SIDES = ("training", "validation", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Case:
     """One labelled scan, or one labelled place in a scan.
 

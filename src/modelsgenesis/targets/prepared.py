@@ -267,9 +267,10 @@ def _derive(target: Target) -> None:
 
 
 def _stamp(path: Path) -> list[Any]:
-    """What changes when a file does."""
-    state = path.stat()
-    return [str(path), state.st_size, state.st_mtime_ns]
+    """What changes when a file, or one in a folder of slices, does."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    states = [file.stat() for file in files]
+    return [str(path), [state.st_size for state in states], [state.st_mtime_ns for state in states]]
 
 
 def _scans(paths: Sequence[Path], store: Path, config: PrepareSettings) -> dict[str, Scan]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,8 @@ def draw_overlays(path: Path, cases: Sequence[Overlay]) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(cases), 3, squeeze=False)
     for row, case in zip(axes, cases, strict=True):
-        image, truth, prediction = (np.atleast_3d(array) for array in (case.image, case.truth, case.prediction))
+        arrays: Any = [np.atleast_3d(array) for array in (case.image, case.truth, case.prediction)]
+        image, truth, prediction = arrays
         z = int(np.argmax((truth > 0).sum((0, 1))))
         columns = {"image": None, "truth": truth, "prediction": prediction}
         for axis, (title, labels) in zip(row, columns.items(), strict=True):
