@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_prepare import content, rejected, save
+from tests.data.test_prepare import content, rejected, save
 
 import modelsgenesis.data.prepare as prepare_module
 from modelsgenesis.data.prepare import PrepareSettings, prepare
