@@ -121,7 +121,7 @@ def test_a_wrong_flag_is_wrong_use(arguments: tuple[str, ...], capsys: Captured)
         (("evaluate", "{}/run"), 1, r"run"),
         (("evaluate",), 2, r"name at least one run"),
         (("finetune", "folder", "--data", "{}/data", "--out", "{}/run"), 1, r"data: no such file .*dataset\.json"),
-        (("finetune", "lung", "--data", "{}/data", "--out", "{}/run"), 2, r"unknown target 'lung'; valid: folder"),
+        (("finetune", "lung", "--data", "{}/data", "--out", "{}/run"), 2, r"unknown target 'lung'; valid: bms, cubs"),
         (("pretrain", "{}/store", "--out", "{}/run", "--config", "{}/x.yaml"), 2, r"x\.yaml: cannot be read"),
         (("pretrain", "{}/store", "--out", "{}/run", "--preset", "best"), 2, r"unknown preset 'best'; valid: default"),
     ],

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.data.test_prepare import content, rejected, save
 
 import modelsgenesis.data.prepare as prepare_module
 from modelsgenesis.data.prepare import PrepareSettings, prepare
 from modelsgenesis.data.store import open_store
+from tests.data.test_prepare import content, rejected, save
 
 SCRIPT = textwrap.dedent(
     """

@@ -1,5 +1,6 @@
 """LIDC-IDRI's layout, read back with pydicom and an XML parser."""
 
+import locale
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -115,3 +116,10 @@ def test_outline_walks_round_just_outside(seed: int) -> None:
     ring = np.zeros_like(wide)
     ring[tuple(walk.T)] = True
     assert (ndimage.binary_fill_holes(ring) & ~ring)[wide].all()  # it encloses all of the shape
+
+
+def test_the_locale_stays(tmp_path: Path) -> None:
+    """Text written afterwards without an encoding must not become ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    write_lidc(tmp_path, 1, 0, (12, 12, 12), (8.0, 8.0, 8.0))
+    assert locale.setlocale(locale.LC_ALL) == before

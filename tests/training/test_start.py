@@ -72,7 +72,7 @@ def test_only_the_first_process_clears_and_only_after_errors(tmp_path: Path, fab
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"cubes": CubeSettings(shape=(32, 32))}, "cubes.shape.*three sides"),
+        ({"cubes": CubeSettings(shape=(32, 32))}, "cubes.shape.*needs 3 sides"),
         ({"cubes": CubeSettings(shape=(16, 16, 8))}, "at least 16 voxels"),
         ({"cubes": CubeSettings(shape=(64, 64, 64))}, "fits none"),
         ({"backbone": BackboneSettings(width=2, input_channels=2)}, "backbone.input_channels"),

@@ -1,6 +1,9 @@
 """Phantoms as LIDC-IDRI lies on disk: a DICOM series a patient, four readers' outlines as XML beside it."""
 
+import locale
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +86,7 @@ def _write_series(
     writer.KeepOriginalImageUIDOn()
     depth = len(slices.heights)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as made:
+    with _own_locale(), tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as made:
         for k in range(depth):
             cut = image[:, :, k]
             corner = (image.GetOrigin()[0], image.GetOrigin()[1], slices.heights[k])
@@ -100,3 +103,13 @@ def _write_series(
             writer.Execute(cut)
             with replacing(folder / part.name) as temporary:
                 part.replace(temporary)
+
+
+@contextmanager
+def _own_locale() -> Iterator[None]:
+    """Give the process its locale back: ITK's DICOM writer leaves it at "C", where text files are ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)

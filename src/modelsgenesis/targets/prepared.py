@@ -244,10 +244,11 @@ def prepare_target(target: Target, images: ImageSettings, cache: Path) -> Prepar
     stores = open_store(folder / "images"), open_store(folder / "labels") if maps else None
     prepared = PreparedTarget(target, *stores, cases, folder)
     of_maps = {case.label.id: case for case in cases if case.label is not None}
-    with Progress(len(of_maps), "checking labels", "maps") as progress:
-        for case in of_maps.values():
-            prepared.places(case)
-            progress.advance()
+    if of_maps:
+        with Progress(len(of_maps), "checking labels", "maps") as progress:
+            for case in of_maps.values():
+                prepared.places(case)
+                progress.advance()
     return prepared
 
 
@@ -259,6 +260,8 @@ def _derive(target: Target) -> None:
     for case in target.cases:
         files = (*case.images, *([case.label] if isinstance(case.label, Path) else []))
         missing |= {path: case for path in files if path not in missing and not path.exists()}
+    if not missing:
+        return
     with Progress(len(missing), "converting", "files") as progress:
         for path, case in missing.items():
             if not path.exists():  # one call may make several
