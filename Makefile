@@ -8,8 +8,9 @@ STAMP := .venv/installed
 demo: $(STAMP)
 	$(BIN)/genesis demo --out demo
 
+# Two processes of one thread each: the tests are many and small.
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import pytest
 from modelsgenesis.demo import ARMS, ORGANS, DemoSettings, demo
 from modelsgenesis.errors import UsageError
 
-TOY = DemoSettings(unlabelled=3, labelled=6, seeds=1, width=2, cube=16, pretrain_steps=2, finetune_steps=2)
+TOY = DemoSettings(unlabelled=3, labelled=6, seeds=1, width=2, cube=32, pretrain_steps=2, finetune_steps=2)
 
 
 def test_the_whole_flow_and_its_files(tmp_path: Path) -> None:

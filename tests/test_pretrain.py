@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+import modelsgenesis
 from modelsgenesis.config import to_yaml
 from modelsgenesis.data.cubes import CubeSettings
+from modelsgenesis.data.intensity import unsigned_image
+from modelsgenesis.data.store import add_scan
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import read_weights
@@ -204,3 +207,20 @@ def test_training_learns(store_path: Path, tmp_path: Path) -> None:
     run = pretrain(store_path, tmp_path / "run", config)
     assert run.manifest()["best"]["share"] < 0.85
     assert np.isfinite(run.manifest()["best"]["probe"])
+
+
+def test_images(tmp_path: Path) -> None:
+    """2D pre-training: a store of images, a network of images; the weights start a fine-tuning."""
+    map8 = unsigned_image(8)
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        pixels = np.kron(rng.integers(0, 255, (6, 5)), np.ones((12, 12))).astype(np.uint8)
+        add_scan(tmp_path / "store", f"image{number}", pixels, map8, modality="image", digest=str(number))
+    flat = replace(TOY, cubes=CubeSettings(shape=(32, 32)), backbone=BackboneSettings("unet2d", 4))
+    with pytest.raises(UsageError, match="backbone unet3d needs 3 sides"):
+        pretrain(tmp_path / "store", tmp_path / "run", replace(flat, backbone=BackboneSettings(width=2)))
+    run = pretrain(tmp_path / "store", tmp_path / "run", flat)
+    assert run.finished
+    assert (run.figures / "restoration.png").stat().st_size > 5_000
+    assert np.isfinite([entry["probe"] for entry in run.metrics()]).all()
+    assert modelsgenesis.classifier(f"run:{run.path}", 2)(torch.rand(2, 1, 32, 32)).shape == (2, 2)

@@ -32,11 +32,11 @@ WHAT_IT_SHOWS = (
 
 @settings
 class DemoSettings:
-    """Sizes of the demonstration; the defaults take under five minutes on two cores."""
+    """Sizes of the demonstration; the defaults take under five minutes on two slow cores."""
 
     unlabelled: int = 16
     """Phantoms for pre-training."""
-    labelled: int = 12
+    labelled: int = 10
     """Phantoms with organs outlined: half for testing, two for validation, the rest for training."""
     label_fraction: float = 0.5
     """Share of the training phantoms whose labels are used."""
@@ -46,9 +46,9 @@ class DemoSettings:
     """Base width of the network."""
     cube: int = 32
     """Side of the cubes."""
-    pretrain_steps: int = 400
+    pretrain_steps: int = 220
     """Steps of pre-training, 8 cubes each."""
-    finetune_steps: int = 100
+    finetune_steps: int = 70
     """Steps of fine-tuning, 4 cubes each."""
     seed: int = 0
     """Decides everything."""

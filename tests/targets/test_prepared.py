@@ -210,7 +210,7 @@ def test_places_share_one_scan_and_are_moved_in_training(places: PreparedTarget)
     sampler = PatchSampler(places, places.cases[:1], PatchSettings(PATCH, jitter=0.25))
     image, structures = expected("large")
     corners = set()
-    for item in range(60):
+    for item in range(20):
         patch, label = sampler.patch(generator(0, item))
         found = [
             c
@@ -220,7 +220,7 @@ def test_places_share_one_scan_and_are_moved_in_training(places: PreparedTarget)
         assert len(found) == 1, "a patch within two voxels of its place"
         np.testing.assert_array_equal(label, naive(structures, tuple(np.array((8, 7, 4)) + found[0]), PATCH))
         corners.add(found[0])
-    assert len(corners) > 20
+    assert len(corners) > 8
 
 
 def test_a_place_outside_its_scan_is_named(folder: Path) -> None:

@@ -46,7 +46,10 @@ def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]]) -> float
 def _pooled(pyramid: Sequence[Tensor]) -> Array:
     flat = [level.float().flatten(2) for level in pyramid]
     pooled: Array = (
-        torch.cat([part for level in flat for part in (level.mean(2), level.std(2))], 1).double().cpu().numpy()
+        torch.cat([part for level in flat for part in (level.mean(2), level.std(2, correction=0))], 1)
+        .double()
+        .cpu()
+        .numpy()
     )
     return pooled
 
