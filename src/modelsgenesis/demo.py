@@ -44,11 +44,11 @@ class DemoSettings:
     """Fine-tuning runs of each arm."""
     width: int = 4
     """Base width of the network."""
-    cube: int = 32
+    cube: int = 24
     """Side of the cubes."""
-    pretrain_steps: int = 220
+    pretrain_steps: int = 400
     """Steps of pre-training, 8 cubes each."""
-    finetune_steps: int = 70
+    finetune_steps: int = 150
     """Steps of fine-tuning, 4 cubes each."""
     seed: int = 0
     """Decides everything."""
