@@ -87,3 +87,9 @@ def test_dealing_follows_the_weights_and_forgets_no_part() -> None:
 def test_no_cases_are_refused(write: object, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least one"):
         write(tmp_path, 0, 1)  # type: ignore[operator]
+
+
+def test_no_place_is_there_twice() -> None:
+    """A video whose two background regions once coincided, which the reader of the table refuses."""
+    regions = carotid_video(np.random.default_rng([0, 10, 34]), 1).regions[0]
+    assert len({(round(r.x, 1), round(r.y, 1)) for r in regions}) == len(regions) == 3

@@ -217,7 +217,8 @@ def _regions(
         column = int(rng.choice(columns))
         place = _elsewhere(rng, li[column], shown["radius"][column] / artery.spacing, bool(usable[column]), shape[1])
         away = [np.hypot(column - margin - r.x, place - r.y) * artery.spacing for r in found if r.label != "background"]
-        if 10 < place < shape[1] - 10 and min(away, default=np.inf) > _APART:
+        taken = any(np.hypot(column - margin - r.x, place - r.y) < 1 for r in found)  # a table lists a place once
+        if 10 < place < shape[1] - 10 and min(away, default=np.inf) > _APART and not taken:
             found.append(Region(float(column - margin), float(place), "background"))
     return tuple(found)
 
