@@ -155,6 +155,9 @@ def main() -> None:
             print(*cell, "validation Dice by rate:", {rate: round(scores[cell, rate], 3) for rate in RATES}, flush=True)
         runs = {(cell, seed): start(*cell, best[cell], seed) for cell in cells for seed in range(given.seeds)}
         found = {key: run.result()[1] for key, run in runs.items()}
+        for cell in cells:
+            kept = over_seeds([runs[cell, seed].result()[0] for seed in range(given.seeds)])
+            print(*cell, f"best validation Dice {kept.mean:.3f} ± {kept.deviation:.3f}", flush=True)
     report(given.out, best, found, given.seeds)
 
 

@@ -283,9 +283,8 @@ def _shown(name: str, value: Any) -> list[str]:
     """A fact as lines: a list has one an entry."""
     if isinstance(value, list):
         return [f"{name if index == 0 else '':<14} {entry}" for index, entry in enumerate(value or ["none"])]
-    return [
-        f"{name:<14} " + (", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
-    ]
+    shown = ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value
+    return [f"{name:<14} {shown}"]
 
 
 def _facts(choice: Any) -> "JSON":

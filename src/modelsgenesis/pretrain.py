@@ -14,7 +14,7 @@ from modelsgenesis.data.splits import SplitSettings, split_subjects
 from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing, write_json
-from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.weights import initialise, save_weights
 from modelsgenesis.proxies import PROXIES
 from modelsgenesis.run import Run
@@ -102,7 +102,7 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
 
 
 def _refuse_unfit(config: PretrainSettings) -> None:
-    axes = build_backbone(config.backbone).axes
+    axes = BACKBONES.get(config.backbone.name).axes  # type: ignore[attr-defined]  # of the class: nothing is built yet
     if len(config.cubes.shape) != axes:
         raise UsageError(f"cubes.shape: {config.cubes.shape}: backbone {config.backbone.name} needs {axes} sides")
     if config.backbone.input_channels != 1:

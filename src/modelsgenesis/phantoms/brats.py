@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.files import replacing
 from modelsgenesis.phantoms.brain import SHAPE, SPACING, BrainPhantom, brain
-from modelsgenesis.phantoms.images import write_nifti
+from modelsgenesis.phantoms.images import placed, write_image, write_nifti
 from modelsgenesis.phantoms.mr import SEQUENCES
+from modelsgenesis.phantoms.patients import patient
 from modelsgenesis.types import FloatArray, Shape, Spacing
 
 _BRATS2018, _BRATS2013, _UNLABELLED = 18, 13, 3  # keeps the patients of the three writers apart under one seed
@@ -36,7 +36,7 @@ def write_brats2018(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, s
     """
     for index in range(cases):
         high = _high_grade(index)
-        phantom = brain(_patient(seed, _BRATS2018, index), shape, spacing, high_grade=high)
+        phantom = brain(patient(seed, _BRATS2018, index), shape, spacing, high_grade=high)
         name = f"Brats18_PHANTOM_{index:04d}_1"
         case = folder / ("HGG" if high else "LGG") / name
         for sequence, image in phantom.images.items():
@@ -58,10 +58,10 @@ def write_brats2013(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, s
         high = _high_grade(index)
         grade = "HG" if high else "LG"
         written[grade] += 1
-        phantom = brain(_patient(seed, _BRATS2013, index), shape, spacing, high_grade=high)
+        phantom = brain(patient(seed, _BRATS2013, index), shape, spacing, high_grade=high)
         for kind, array in _files_2013(phantom).items():
             name = f"{kind}.{number}"
-            _write_mha(array, spacing, folder / grade / f"{written[grade]:04d}" / name / f"{name}.mha")
+            write_image(placed(array, spacing), folder / grade / f"{written[grade]:04d}" / name / f"{name}.mha")
             number += 1
     return folder
 
@@ -87,7 +87,7 @@ def write_unlabelled_mr(
     paths = []
     for index in range(count):
         sequence = sequences[index % len(sequences)]
-        rng = _patient(seed, _UNLABELLED, index)
+        rng = patient(seed, _UNLABELLED, index)
         phantom = brain(rng, shape, spacing, tumour=bool(rng.random() < 0.5), stripped=stripped)
         path = folder / f"brain_{index:04d}_{sequence}.nii.gz"
         write_nifti(_stored(phantom.images[sequence]), spacing, path)
@@ -97,10 +97,6 @@ def write_unlabelled_mr(
 
 def _high_grade(index: int) -> bool:
     return index % _LOW_EVERY != _LOW_EVERY - 1
-
-
-def _patient(seed: int, kind: int, index: int) -> np.random.Generator:
-    return np.random.default_rng([seed, kind, index])
 
 
 def _stored(image: FloatArray) -> npt.NDArray[np.int16]:
@@ -114,15 +110,3 @@ def _files_2013(phantom: BrainPhantom) -> dict[str, npt.NDArray[np.int16] | npt.
     }
     files["VSD.Brain_3more.XX.XX.OT"] = phantom.labels
     return files
-
-
-def _write_mha(array: npt.NDArray[np.int16] | npt.NDArray[np.uint8], spacing: Spacing, path: Path) -> None:
-    """Write `array` (X, Y, Z), axes LPS, to the MetaImage `path`, atomically."""
-    import SimpleITK as sitk  # noqa: N813
-
-    image = sitk.GetImageFromArray(array.transpose(2, 1, 0))
-    image.SetSpacing([float(step) for step in spacing])
-    with replacing(path) as temporary:
-        typed = temporary.with_name(temporary.name + ".mha")  # ITK chooses the format by the ending
-        sitk.WriteImage(image, str(typed), True)
-        typed.replace(temporary)
