@@ -1,0 +1,112 @@
+"""What a comparison is made of: finished fine-tuning runs as rows, read from their folders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modelsgenesis.types import JSON
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One test case of a run.
+
+    Args:
+        subject: whom it shows.
+        score: the metric on this case alone, mean over structures; NaN where only all cases together have one (AUC).
+        truth: class index, or 0 or 1 for each label; None for a segmentation.
+        probabilities: one a class or label; empty for a segmentation.
+    """
+
+    subject: str
+    score: float
+    truth: int | tuple[int, ...] | None = None
+    probabilities: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run as a row of a comparison.
+
+    Args:
+        run: its folder, to which every number can be traced.
+        target: name of the labelled data in the plan, or of the target task.
+        arm: name of the initialisation in the plan, or the init source.
+        backbone: name of the network in the plan, or of the backbone.
+        fraction: share of the training subjects whose labels were used.
+        seed: of the run.
+        task: "segmentation", "classification" or "multilabel".
+        metric: which metric `score` and the cases' scores are: "auc", "dice", "paper_iou", ...
+        score: on the test cases together; larger is better.
+        cases: test case -> what it got.
+        outcomes: structures "found", "missed", "false positive", "absent", counted over cases; empty for classes.
+        curve: (step, validation metric) in the order of steps.
+        monitor: name of the validation metric.
+        seconds: wall time of the run.
+        training_subjects: how many it learned from.
+    """
+
+    run: Path
+    target: str
+    arm: str
+    backbone: str
+    fraction: float
+    seed: int
+    task: str
+    metric: str
+    score: float
+    cases: Mapping[str, CaseResult] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    curve: tuple[tuple[int, float], ...] = ()
+    monitor: str = ""
+    seconds: float = 0.0
+    training_subjects: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that did not come to its end: which run folder, and the message."""
+
+    run: Path
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Subjects or images that are both in a pre-training and in the test or validation data of a target.
+
+    Args:
+        pretraining: run folder of the pre-training.
+        arm: name of the initialisation made from it.
+        target: name of the labelled data.
+        kind: "subject" or "image".
+        names: subjects, or files, that are in both.
+    """
+
+    pretraining: Path
+    arm: str
+    target: str
+    kind: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything a report tells of.
+
+    Args:
+        results: finished fine-tuning runs.
+        pretraining: run folders of pre-trainings, by the name of the arm.
+        reference: the arm that others are compared with, usually "scratch".
+        failures: cells that failed.
+        leaks: overlaps of pre-training and target data.
+        plan: the plan as in its file; empty for loose run folders.
+    """
+
+    results: tuple[Result, ...]
+    pretraining: Mapping[str, Path] = field(default_factory=dict)
+    reference: str = "scratch"
+    failures: tuple[Failure, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    plan: JSON = field(default_factory=dict)
