@@ -357,3 +357,19 @@ def test_interior_undoes_an_outline_traced_just_outside_a_blob() -> None:
         x0, y0 = patch.corner
         drawn[x0 : x0 + patch.mask.shape[0], y0 : y0 + patch.mask.shape[1]] = patch.mask
         np.testing.assert_array_equal(drawn, blob)
+
+
+def test_an_outline_may_run_along_the_border_of_the_image(tmp_path: Path) -> None:
+    """Outlines lie just outside of a nodule, so that of one in the first pixels has coordinates of -1."""
+    write_series(tmp_path / "LIDC-IDRI-0001" / "a" / uid(1), ct(1), uid(1), "LIDC-IDRI-0001")
+    corner = [box(0, 0, 6, range(2, 4)), box(34, 30, 6, range(2, 4))]
+    lidc_xml(tmp_path / "LIDC-IDRI-0001" / "a" / uid(1) / "069.xml", uid(1), [corner] * 4)
+    target = read(tmp_path)
+    assert target.derive is not None
+    for case in target.cases:
+        target.derive(case)
+    assert isinstance(target.cases[0].label, Path)
+    mask = read_volume(target.cases[0].label).array > 0
+    assert mask[:6, :6, 2:4].all()
+    assert mask[34:, 30:, 2:4].all()
+    assert np.count_nonzero(mask) == 2 * 6 * 6 * 2

@@ -30,11 +30,10 @@ def write_mask(path: Path, series: SeriesFolder, nodules: Sequence[Sequence[Patc
                 f"{source}: outlines a nodule at z = {patch.z:g} mm, where {series.path} has no slice "
                 f"({min(heights):g} to {max(heights):g} mm); copy the series again"
             )
-        x, y = patch.corner
-        width, height = patch.mask.shape
-        if x < 0 or y < 0 or x + width > columns or y + height > rows:
+        x, y = np.nonzero(patch.mask) + np.array(patch.corner)[:, None]
+        if min(x.min(initial=0), y.min(initial=0)) < 0 or (x >= columns).any() or (y >= rows).any():
             raise GenesisError(f"{source}: an outline reaches beyond the {columns}x{rows} pixels of {series.path}")
-        mask[nearest, y : y + height, x : x + width][patch.mask.T] = NODULE
+        mask[nearest, y, x] = NODULE
     image = sitk.GetImageFromArray(mask)
     image.SetSpacing(grid.spacing)
     image.SetOrigin(grid.origin)
