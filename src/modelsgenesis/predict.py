@@ -16,6 +16,7 @@ from modelsgenesis.data.volume import Volume, on_source_grid, read_series, read_
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.metrics import quantised
 from modelsgenesis.files import write_csv, write_json
+from modelsgenesis.models.folding import fold_norms
 from modelsgenesis.models.weights import initialise, read_weights
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
@@ -64,7 +65,7 @@ class Predictor:
         if report.missing:
             raise GenesisError(f"{weights}: lacks {report.missing[0]}; fine-tune again")
         automatic = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        placed: Any = network.to(device or automatic)
+        placed: Any = fold_norms(network).to(device or automatic)
         self._axes: int = placed.backbone.axes
         self._network = placed.to(memory_format=channels_last(self._axes))
 
@@ -90,7 +91,7 @@ class Predictor:
     def segment(self, given: "Input", name: str, out: Path) -> JSON:
         """Write `NAME.nii.gz` and the probability maps on the source grid into `out`; their names for `cases.json`."""
         recipe = self.recipe
-        logits = segment(self._network, given.image, recipe.patch.shape, recipe.inference)
+        logits = segment(self._network, given.image, recipe.patch.shape, recipe.sliding)
         probabilities = logits.softmax(0).cpu().numpy()
         best = on_source_grid(probabilities[0], given.prepared, nearest=False)
         labels, files = np.zeros(best.shape, np.uint8), {}

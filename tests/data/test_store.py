@@ -99,11 +99,11 @@ def test_one_file_a_scan_up_to_512_voxels_a_side() -> None:
 
 
 def test_damage_is_an_error_not_noise(path: Path) -> None:
-    (shard,) = (file for file in (path / "scans/b").rglob("*") if file.is_file() and file.name != "zarr.json")
+    (shard,) = (file for file in (path / "scans/b/c").rglob("*") if file.is_file())
     content = bytearray(shard.read_bytes())
     content[1000] ^= 4
     shard.write_bytes(content)
-    (missing,) = (file for file in (path / "scans/a").rglob("*") if file.is_file() and file.name != "zarr.json")
+    (missing,) = (file for file in (path / "scans/a/c").rglob("*") if file.is_file())
     missing.unlink()
     problems = open_store(path).verify()
     assert [problem.split(":")[0] for problem in problems] == ["a", "b"]

@@ -5,7 +5,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modelsgenesis.training.inference import InferenceSettings, classify, count_windows, segment
+from modelsgenesis.models import BackboneSettings
+from modelsgenesis.targets.patches import PatchSettings
+from modelsgenesis.targets.prepared import ImageSettings
+from modelsgenesis.training.inference import InferenceSettings, Recipe, classify, segment, windows_of
 
 
 class Identity(nn.Module):
@@ -23,24 +26,59 @@ class Identity(nn.Module):
         return torch.cat([-x[:, :1], x[:, :1]], 1)
 
 
-@pytest.mark.parametrize("shape", [(24, 20, 18), (16, 16, 16), (9, 20, 16)])
-@pytest.mark.parametrize("overlap", [0.25, 0.5])
-def test_windows_cover_the_scan(shape: tuple[int, int, int], overlap: float) -> None:
+@pytest.mark.parametrize("shape", [(24, 20, 18), (16, 16, 16), (9, 20, 16), (50, 20, 33)])
+@pytest.mark.parametrize("choice", [InferenceSettings(overlap=o, window=w) for o in (0.25, 0.5) for w in (1, 2, 16)])
+def test_windows_cover_the_scan(shape: tuple[int, int, int], choice: InferenceSettings) -> None:
     network = Identity().train()
     image = np.random.default_rng(0).random((1, *shape), np.float32)
-    logits = segment(network, image, (16, 16, 16), InferenceSettings(overlap=overlap, windows=3))
+    logits = segment(network, image, (16, 16, 16), choice)
     np.testing.assert_allclose(logits[1], image[0], atol=1e-5)
-    assert network.windows == count_windows(shape, (16, 16, 16), overlap)
+    assert network.windows == windows_of(shape, (16, 16, 16), choice).count
     assert network.training
+
+
+@pytest.mark.parametrize("scan", [(100, 40, 16), (33, 90, 61), (16, 16, 16), (9, 200, 40), (512, 512, 300)])
+@pytest.mark.parametrize("window", [1, 3, 16])
+def test_windows_stay_within_the_budget_and_overlap_by_as_many_voxels(scan: tuple[int, ...], window: int) -> None:
+    patch, choice = (32, 32, 16), InferenceSettings(overlap=0.5, window=window)
+    found = windows_of(scan, patch, choice)
+    assert np.prod(found.sides) <= window * np.prod(patch)
+    assert all(side >= least for side, least in zip(found.sides, patch, strict=True))
+    assert [round(side * part, 6) for side, part in zip(found.sides, found.overlap, strict=True)] == [16, 16, 8]
+    small = windows_of(scan, patch, InferenceSettings(overlap=0.5, window=1))
+    assert small.sides == patch
+    assert found.count * np.prod(found.sides) <= small.count * np.prod(patch)
+
+
+def test_a_scan_within_the_budget_is_one_window() -> None:
+    found = windows_of((41, 60, 20), (32, 32, 16), InferenceSettings(window=4, windows=8))
+    assert (found.sides, found.count, found.at_once) == ((41, 60, 20), 1, 2)
+    assert windows_of((9, 9, 9), (16, 16, 16), InferenceSettings()).sides == (16, 16, 16)
 
 
 def test_a_network_of_images_goes_through_the_slices() -> None:
     network = Identity()
     network.out_tr.final_conv = nn.Conv2d(1, 2, 1)
     image = np.random.default_rng(0).random((1, 20, 18, 5), np.float32)
-    logits = segment(network, image, (16, 16), InferenceSettings(overlap=0.5))
+    choice = InferenceSettings(overlap=0.5, window=1)
+    logits = segment(network, image, (16, 16), choice)
     np.testing.assert_allclose(logits[1], image[0], atol=1e-5)
-    assert network.windows == count_windows((20, 18, 5), (16, 16), 0.5) == 5 * count_windows((20, 18), (16, 16), 0.5)
+    slices = windows_of((20, 18, 5), (16, 16), choice)
+    assert network.windows == slices.count == 5 * windows_of((20, 18), (16, 16), choice).count
+
+
+@pytest.mark.parametrize(("norm", "window"), [("running", 16), ("batch", 1), ("group", 1)])
+def test_norms_that_look_at_the_window_see_patches(norm: str, window: int) -> None:
+    recipe = Recipe(
+        task="segmentation",
+        labels={"1": "lung"},
+        truth_map={},
+        backbone=BackboneSettings(norm=norm),
+        images=ImageSettings(),
+        patch=PatchSettings(),
+        inference=InferenceSettings(),
+    )
+    assert recipe.sliding.window == window
 
 
 class Mean(nn.Module):

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelsgenesis.transforms import compiled as compiled_module
+from modelsgenesis import compiled as compiled_module
 from modelsgenesis.transforms.counter import below, fill_noise, word
 
 WORDS = st.integers(0, 2**64 - 1)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import tensorstore
 
+from modelsgenesis.data.tissue import FILE as TISSUE
+from modelsgenesis.data.tissue import count_blocks
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import write_json
 from modelsgenesis.types import JSON, IntegerArray, Shape
@@ -70,10 +72,11 @@ def array_path(store: Path, identifier: str) -> Path:
     return store / SCANS / identifier
 
 
-def write_array(store: Path, identifier: str, array: IntegerArray) -> int:
+def write_array(store: Path, identifier: str, array: IntegerArray, tissue: int | None = None) -> int:
     """Store `array`, (X, Y, Z) or (X, Y) unsigned integers, as the scan `identifier`; returns its bytes on disk.
 
-    It is written under another name, flushed and renamed, and takes the place of an older array of that name.
+    It is written under another name, flushed and renamed, and takes the place of an older array of that name. With
+    `tissue`, the smallest integer that is tissue, a volume gets its table of tissue (`data/tissue`).
 
     Raises:
         GenesisError: when the disk refuses (full, read-only).
@@ -90,6 +93,8 @@ def write_array(store: Path, identifier: str, array: IntegerArray) -> int:
         for leftover in (partial, old):
             shutil.rmtree(leftover, ignore_errors=True)
         tensorstore.open(spec, create=True).result().write(array).result()
+        if tissue is not None and array.ndim == 3:
+            np.save(partial / TISSUE, count_blocks(array, tissue))
         size = stored_bytes(partial)
         if final.exists():
             final.replace(old)

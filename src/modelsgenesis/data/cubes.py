@@ -1,5 +1,6 @@
 """Random cubes straight from the store, the same for a (seed, epoch, item) whatever the number of workers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,13 +9,10 @@ import numpy as np
 from modelsgenesis.config import settings
 from modelsgenesis.data.manifest import Scan
 from modelsgenesis.data.store import Store
+from modelsgenesis.data.tissue import border, bounds
 from modelsgenesis.errors import UsageError
 from modelsgenesis.types import FloatArray, IntegerArray, Shape
 
-TISSUE_HU = -150.0
-"""A CT voxel at or above this is tissue, below it air or lung (PAPER 1.3, accept rule)."""
-TISSUE_UNIT = 0.1
-"""The same border for other modalities, on the [0, 1] scale."""
 RELEASED_MARGIN = (100, 100, 30)
 RELEASED_MINIMUM_SLICES = 96
 RELEASED_TISSUE = 0.15
@@ -109,27 +107,35 @@ class CubeSampler:
         scan = self.scans[int(rng.integers(len(self.scans)))]
         low = np.array(self._margin)
         high = np.array(scan.shape) - self._choice.shape - low
-        samples, corner = self._read(scan, rng, low, high)
-        for _ in range(self._choice.tries - 1):
-            if self._accepted(scan, samples):
+        for left in reversed(range(self._choice.tries)):
+            corner = tuple(int(c) for c in rng.integers(low, high, endpoint=True))
+            if left and self._ruled_out(scan, corner):
+                continue
+            samples = self._read(scan, corner)
+            if not left or self._accepted(scan, samples):
                 break
-            samples, corner = self._read(scan, rng, low, high)
         kept = samples[tuple(slice(side) for side in self._choice.shape)]
         return Cube(scan.intensity.unit(kept)[None], scan, corner)
 
-    def _read(
-        self, scan: Scan, rng: np.random.Generator, low: IntegerArray, high: IntegerArray
-    ) -> tuple[IntegerArray, Shape]:
-        corner = tuple(int(c) for c in rng.integers(low, high, endpoint=True))
+    def _read(self, scan: Scan, corner: Shape) -> IntegerArray:
         shape = self._choice.shape
         if self._released:  # its rule looks one slice further; the margin leaves room
             shape = (*shape[:2], shape[2] + 1)
-        return self._store.read(scan, corner, shape), corner
+        return self._store.read(scan, corner, shape)
+
+    def _ruled_out(self, scan: Scan, corner: Shape) -> bool:
+        """Whether the table of tissue alone says that the rule rejects the cube."""
+        counts = self._store.tissue(scan)
+        if counts is None:
+            return False
+        size = math.prod(self._choice.shape)
+        if self._released:
+            return bounds(counts, corner, self._choice.shape, (2, 1))[0] > 2 * RELEASED_TISSUE * size
+        low, high = bounds(counts, corner, self._choice.shape, (1, 0))
+        return high < self._choice.tissue[0] * size or low > self._choice.tissue[1] * size
 
     def _accepted(self, scan: Scan, samples: IntegerArray) -> bool:
-        is_ct = scan.modality == "ct"
-        border = scan.intensity.encode(TISSUE_HU) if is_ct else TISSUE_UNIT * scan.intensity.levels
-        tissue = samples >= border
+        tissue = samples >= border(scan.intensity, scan.modality)
         if self._released:
             here, further = tissue[..., :-1], tissue[..., 1:]
             weight = np.count_nonzero(here) + 0.5 * np.count_nonzero(~here & further)

@@ -15,6 +15,7 @@ from modelsgenesis.data.arrays import SCANS, array_path, create_groups, write_ar
 from modelsgenesis.data.convert import PrepareSettings, convert
 from modelsgenesis.data.index import Source, index_sources
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
+from modelsgenesis.data.tissue import border
 from modelsgenesis.data.volume import read_series, read_volume
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
@@ -167,7 +168,8 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
     except GenesisError as error:
         return _Rejected(str(error).removeprefix(f"{source.path}: "))
     try:
-        size = write_array(job.store, source.identifier, array)
+        tissue = None if config.modality == "label" else border(intensity, config.modality)
+        size = write_array(job.store, source.identifier, array, tissue)
     except GenesisError as error:
         return _Unwritable(str(error))
     return Scan(

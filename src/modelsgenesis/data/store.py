@@ -6,17 +6,20 @@ needed, in each process for itself, and a store pickles without them.
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from modelsgenesis.data.arrays import SCANS, array_path, create_groups, open_array, stored_bytes, write_array
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest
+from modelsgenesis.data.tissue import Counts, border, count_blocks, read_counts
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.types import IntegerArray, Spacing
+
+T = TypeVar("T")
 
 CACHE_BYTES = 64 * 2**20
 OPEN_HANDLES = 1024
@@ -44,10 +47,11 @@ class Store:
 
     def _forget_handles(self) -> None:
         self._handles: OrderedDict[str, Any] = OrderedDict()
+        self._tissue: OrderedDict[str, Counts | None] = OrderedDict()
         self._context: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handles": OrderedDict(), "_context": None}
+        return {**self.__dict__, "_handles": OrderedDict(), "_tissue": OrderedDict(), "_context": None}
 
     def __len__(self) -> int:
         return len(self.scans)
@@ -73,19 +77,20 @@ class Store:
             raise GenesisError(f"{place}: damaged ({str(error)[:200]}); delete it, prepare again") from error
         return cube
 
+    def tissue(self, scan: Scan) -> Counts | None:
+        """The table of where the scan holds tissue (`data/tissue`), None where there is none."""
+        return _recent(self._tissue, scan.id, lambda: read_counts(array_path(self.path, scan.id), scan.shape))
+
     def _open(self, scan: Scan) -> Any:
         _refuse_forked_reader(self.path)
-        if scan.id in self._handles:
-            self._handles.move_to_end(scan.id)
-            return self._handles[scan.id]
+        return _recent(self._handles, scan.id, lambda: self._opened(scan))
+
+    def _opened(self, scan: Scan) -> Any:
         if self._context is None:
             self._context = _context(self._cache_bytes)
         handle = open_array(self.path, scan.id, self._context)
         if tuple(handle.shape) != scan.shape or handle.dtype.name != scan.dtype:
             raise GenesisError(f"{array_path(self.path, scan.id)}: is not what the manifest says; prepare it again")
-        self._handles[scan.id] = handle
-        if len(self._handles) > OPEN_HANDLES:
-            self._handles.popitem(last=False)
         return handle
 
     def verify(self) -> list[str]:
@@ -93,13 +98,27 @@ class Store:
         problems = []
         for scan in self.scans:
             try:
-                self.read(scan)
+                samples, counts = self.read(scan), self.tissue(scan)
+                if counts is not None and not np.array_equal(
+                    counts, count_blocks(samples, border(scan.intensity, scan.modality))
+                ):
+                    problems.append(f"{scan.id}: its table of tissue is damaged; delete it, prepare the scan again")
                 size = stored_bytes(array_path(self.path, scan.id))
                 if size != scan.bytes:
                     problems.append(f"{scan.id}: {size} bytes on disk, the manifest says {scan.bytes}")
             except GenesisError as error:
                 problems.append(f"{scan.id}: {error}")
         return problems
+
+
+def _recent(kept: OrderedDict[str, T], name: str, make: Callable[[], T]) -> T:
+    """The entry `name` of `kept`, made if need be; the least recently asked for goes when there are too many."""
+    if name not in kept:
+        kept[name] = make()
+        if len(kept) > OPEN_HANDLES:
+            kept.popitem(last=False)
+    kept.move_to_end(name)
+    return kept[name]
 
 
 def _context(cache_bytes: int) -> Any:
@@ -171,7 +190,7 @@ def add_scan(
         modality=modality,
         intensity=intensity,
         dtype=array.dtype.name,
-        bytes=write_array(folder, identifier, array),
+        bytes=write_array(folder, identifier, array, None if modality == "label" else border(intensity, modality)),
     )
     append_scan(folder, scan)
     return scan

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.transforms.compiled import compiled
+from modelsgenesis.compiled import compiled
 from modelsgenesis.types import FloatArray
 
 _WATER = 0.0195  # attenuation of water per mm at the mean energy of a chest X-ray behind the patient

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.transforms.compiled import compiled
+from modelsgenesis.compiled import compiled
 from modelsgenesis.types import FloatArray
 
 _POWER = 0.4  # a branch that serves n points is this power of n thick: diameters of pulmonary casts add up so

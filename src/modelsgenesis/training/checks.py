@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from modelsgenesis.evaluate.classification import classification_scores
 from modelsgenesis.evaluate.metrics import dice
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
-from modelsgenesis.training.inference import Recipe, classify, count_windows, evaluating, segment
+from modelsgenesis.training.inference import Recipe, classify, evaluating, segment, windows_of
 
 STREAM = 2**31
 """First key of the validation's random streams, which no training item has."""
@@ -57,9 +58,9 @@ class SegmentationCheck:
     ) -> None:
         self._data, self._cases, self._recipe, self._choice, self._seed = data, cases, recipe, choice, seed
         self._sampler = PatchSampler(data, cases, recipe.patch)
-        shape, overlap = recipe.patch.shape, recipe.inference.overlap
+        shape = recipe.patch.shape
         scans = [shape if case.case.centre is not None else case.shape for case in cases]
-        windows = sum(count_windows(scan, shape, overlap) for scan in scans)
+        windows = sum(windows_of(scan, shape, replace(recipe.inference, window=1)).count for scan in scans)
         automatic = "scans" if windows <= choice.most_windows else "patches"
         self.on = automatic if choice.on == "auto" else choice.on
 
@@ -75,7 +76,7 @@ class SegmentationCheck:
         of_scans: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
         for case in self._cases:
             shape = self._recipe.patch.shape
-            logits = segment(network, self._data.judged_image(case, shape), shape, self._recipe.inference)
+            logits = segment(network, self._data.judged_image(case, shape), shape, self._recipe.sliding)
             predicted, truth = logits.argmax(0).cpu().numpy(), self._data.judged_label(case, shape)
             for structure, values in of_scans.items():
                 values.append(dice(truth == structure, predicted == structure))

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
-from itertools import islice
+from dataclasses import dataclass, fields, replace
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings
 from modelsgenesis.types import JSON, FloatArray, Shape
 
+STRIDE = 8
+"""Sides of windows are multiples of it, so that networks need not pad them."""
 LARGEST_ON_DEVICE = 2 * 2**30
 """Bytes of a scan's logits up to which they stay on the device of the network."""
 
@@ -29,10 +31,14 @@ class InferenceSettings:
     """How whole scans are segmented."""
 
     overlap: float = 0.5
-    """Overlap of neighbouring windows, a share of their side."""
+    """Overlap of neighbouring windows, a share of the side of a patch."""
+    window: int = 16
+    """Voxels of a window at most, in patches. Larger windows overlap less (as many voxels as patches would, of longer
+    sides), so less is computed twice, and fewer voxels lie near a border; they need memory. With another
+    `backbone.norm` than "running", whose statistics are those of the window, a window is always a patch."""
     windows: int = 4
-    """Windows (or cases of a classification) a forward pass. With `backbone.norm` "batch" they share their statistics,
-    so it changes the result."""
+    """Patches (or cases of a classification) a forward pass; a larger window goes alone. With `backbone.norm` "batch"
+    they share their statistics, so it changes the result."""
     probabilities: bool = True
     """Write the probability map of each structure beside the label map."""
 
@@ -51,6 +57,11 @@ class Recipe:
     images: ImageSettings
     patch: PatchSettings
     inference: InferenceSettings
+
+    @property
+    def sliding(self) -> InferenceSettings:
+        """`inference`, with windows of one patch where the norm takes its statistics from the window."""
+        return self.inference if self.backbone.norm == "running" else replace(self.inference, window=1)
 
     def network(self) -> nn.Module:
         """The network, at random weights."""
@@ -83,39 +94,75 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
+@dataclass(frozen=True)
+class Windows:
+    """How a scan is covered: `sides` of a window and overlap as a share of each, along all axes of the scan; how many
+    windows cover it; how many go through the network at once."""
+
+    sides: Shape
+    overlap: tuple[float, ...]
+    count: int
+    at_once: int
+
+
+def windows_of(scan: Shape, patch: Shape, choice: InferenceSettings) -> Windows:
+    """The windows of at most `choice.window` patches that cover `scan` with the fewest voxels.
+
+    Along axes that `patch` lacks (slices of a volume) they are one voxel thick.
+    """
+    shared = [int(choice.overlap * side) for side in patch]
+    options = [list(_divisions(n, side, both)) for n, side, both in zip(scan, patch, shared, strict=False)]
+    largest = max(1, choice.window) * math.prod(patch)
+    fitting = (each for each in product(*options) if math.prod(side for _, side in each) <= largest)
+    chosen = min(fitting, key=lambda each: math.prod(number * side for number, side in each))
+    sides, thin = [side for _, side in chosen], scan[len(patch) :]
+    return Windows(
+        sides=(*sides, *(1,) * len(thin)),
+        overlap=(*(both / side for both, side in zip(shared, sides, strict=True)), *(0.0,) * len(thin)),
+        count=math.prod(number for number, _ in chosen) * math.prod(thin),
+        at_once=max(1, choice.windows * math.prod(patch) // math.prod(sides)),
+    )
+
+
+def _divisions(length: int, patch: int, overlap: int) -> Iterator[tuple[int, int]]:
+    """Ways to cover an axis: how many windows, and their side, from one window down to windows of one patch."""
+    number = 1
+    while True:
+        even = -(-(length + (number - 1) * overlap) // number)
+        side = max(patch, even if number == 1 else -(-even // STRIDE) * STRIDE)
+        yield 1 + -(-max(0, length - side) // (side - overlap)), side
+        if side == patch:
+            return
+        number += 1
+
+
 def segment(network: nn.Module, image: FloatArray, shape: Shape, choice: InferenceSettings) -> Tensor:
     """Logits (1 + structures, X, Y(, Z)), float32, of a whole scan (C, X, Y(, Z)) in [0, 1].
 
-    Windows of `shape` are blended with Gaussian weights; a scan smaller than a window is padded with zeros. A network
-    of images goes through the axial slices of a volume.
+    Windows of one or more patches of `shape` are blended with Gaussian weights; a scan smaller than a window is padded
+    with zeros. A network of images goes through the axial slices of a volume.
     """
     from monai.inferers import sliding_window_inference
 
     device = next(network.parameters()).device
     outputs = network.out_tr.final_conv.out_channels  # type: ignore[union-attr]
     large = 4 * int(outputs) * math.prod(image.shape[1:]) > LARGEST_ON_DEVICE  # type: ignore[arg-type]
-    thin = image.ndim - 1 - len(shape)
+    windows = windows_of(image.shape[1:], shape, choice)
+    slices = image.ndim - 1 > len(shape)
     with evaluating(network):
         logits: Any = sliding_window_inference(
             torch.from_numpy(image)[None],
-            (*shape, *(1,) * thin),
-            choice.windows,
+            windows.sides,
+            windows.at_once,
             # not compiled: the last windows of a scan are fewer
-            (lambda window: network.forward(window[..., 0])[..., None]) if thin else network.forward,
-            overlap=choice.overlap,
+            (lambda window: network.forward(window[..., 0])[..., None]) if slices else network.forward,
+            overlap=windows.overlap,
             mode="gaussian",
             sw_device=device,
             device="cpu" if large else device,
         )
     found: Tensor = logits[0].float()
     return found
-
-
-def count_windows(scan: Shape, shape: Shape, overlap: float) -> int:
-    """Windows that cover a scan; axes that `shape` lacks are one voxel thick."""
-    shape = (*shape, *(1,) * (len(scan) - len(shape)))
-    steps = [max(1, int(side * (1 - overlap))) for side in shape]
-    return math.prod(1 + math.ceil(max(0, n - side) / step) for n, side, step in zip(scan, shape, steps, strict=True))
 
 
 def classify(network: nn.Module, images: Iterable[FloatArray], task: str, size: int) -> Iterator[list[float]]:

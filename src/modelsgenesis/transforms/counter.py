@@ -7,7 +7,7 @@ voxel, and the parameters of a distortion stay a handful of numbers instead of m
 
 import numpy as np
 
-from modelsgenesis.transforms.compiled import compiled
+from modelsgenesis.compiled import compiled
 from modelsgenesis.types import FloatArray
 
 # Operands must all be uint64: numba turns uint64 with int64 into float64.

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from modelsgenesis.compiled import compiled
 from modelsgenesis.transforms.base import Distortion
-from modelsgenesis.transforms.compiled import compiled
 from modelsgenesis.types import FloatArray, Shape
 
 CELLS = 1024

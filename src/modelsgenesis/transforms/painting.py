@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from modelsgenesis.compiled import compiled
 from modelsgenesis.transforms.base import Distortion, grid, spatial
-from modelsgenesis.transforms.compiled import compiled
 from modelsgenesis.transforms.counter import draw_seed, fill_noise, word
 from modelsgenesis.types import FloatArray, Shape
 

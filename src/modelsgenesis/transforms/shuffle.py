@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from modelsgenesis.compiled import compiled
 from modelsgenesis.transforms.base import Distortion, grid, spatial
-from modelsgenesis.transforms.compiled import compiled
 from modelsgenesis.transforms.counter import below, draw_seed, word
 from modelsgenesis.types import FloatArray, Shape
 
