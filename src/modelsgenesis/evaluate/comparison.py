@@ -61,8 +61,8 @@ class ArmComparison:
         arm, reference: what each reached.
         difference: arm minus reference, with its interval over seeds and subjects.
         paired: whether both have the same seeds; if not, seeds count as independent in `difference`.
-        tests: by name: "papers" (independent two-sample t-test), "welch", "seeds" (paired t-test), "cases" (paired, over
-            subjects), "both" (over seeds and subjects: the one that decides).
+        tests: by name: "papers" (independent two-sample t-test), "welch", "seeds" (paired t-test), "cases" (paired,
+            over subjects), "both" (over seeds and subjects: the one that decides).
         adjusted: the same p-values after Holm's correction over the family; NaN where undefined, empty before.
         effects: effect sizes.
     """
@@ -78,7 +78,7 @@ class ArmComparison:
 
     @property
     def outcome(self) -> str:
-        """"better", "worse" or "undecided" by the corrected test over seeds and subjects; "untested" without its p."""
+        """ "better", "worse" or "undecided" by the corrected test over seeds and subjects; "untested" without its p."""
         return self.decide()
 
     def decide(self, test: str = OVER_BOTH, alpha: float = 1 - LEVEL) -> str:
@@ -138,7 +138,7 @@ class CellTable:
             arm,
             seeds(runs),
             tuple(run.score for run in runs),
-            over_seeds(scores(runs)).deviation if runs else math.nan,
+            over_seeds([run.score for run in runs]).deviation if runs else math.nan,
             mean_estimate(runs, self.drawn(arm)),
             missed,
             missed + sum(counts.get("found", 0) for counts in outcomes),

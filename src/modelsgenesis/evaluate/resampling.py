@@ -114,14 +114,16 @@ def _means(runs: Sequence[Result], number: dict[str, int], weights: Indices) -> 
                 sums[number[case.subject], column] += case.score
                 counts[number[case.subject], column] += 1
     drawn = weights @ counts
-    return np.divide(weights @ sums, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0)
+    means: Values = np.divide(weights @ sums, drawn, out=np.full(drawn.shape, np.nan), where=drawn > 0)
+    return means
 
 
 def _macro_auc(hot: Indices, probabilities: Values, of_subject: Indices, weights: Indices) -> Values:
     """Mean over the classes that a resample defines, as `classification_scores` has it."""
     areas = np.stack([weighted_auc(t, p, of_subject, weights) for t, p in zip(hot.T, probabilities.T, strict=True)])
     counted = (~np.isnan(areas)).sum(axis=0)
-    return np.divide(np.nansum(areas, axis=0), counted, out=np.full(len(weights), np.nan), where=counted > 0)
+    means: Values = np.divide(np.nansum(areas, axis=0), counted, out=np.full(len(weights), np.nan), where=counted > 0)
+    return means
 
 
 def _labels(run: Result) -> tuple[Indices, Values]:

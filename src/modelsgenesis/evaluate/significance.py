@@ -90,12 +90,12 @@ def over_cases_together(arm: Runs, reference: Runs, of_arm: Resampled, of_refere
     """Paired bootstrap test over subjects, for scores that only all cases together have (AUC).
 
     The difference of the mean AUC over seeds, by its standard deviation when subjects are resampled with both arms'
-    predictions, against Student's t. Swapping the arms' predictions would test more than AUC: an arm that is as good but
-    gives other probabilities would differ.
+    predictions, against Student's t. Swapping the arms' predictions would test more than AUC: an arm that is as good
+    but gives other probabilities would differ.
     """
     name = "paired bootstrap test over subjects"
-    if of_arm.reason:
-        return _undefined(name, of_arm.subjects, of_arm.reason)
+    if of_arm.reason or not (arm and reference):
+        return _undefined(name, of_arm.subjects, of_arm.reason or "no run with a score in one arm")
     drawn = of_arm.scores.mean(axis=1) - of_reference.scores.mean(axis=1)
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < 2 or of_arm.independent < 2:
