@@ -101,7 +101,7 @@ def analyse(
     reference = comparison.reference
     compared = against_reference(tables, reference, family)
     needed = [
-        labels_needed(group, arm, reference, seed=seed)
+        labels_needed(group, arm, reference)
         for group in by_target(tables)
         if len(group) > 1
         for arm in _others(group, reference)

@@ -27,20 +27,25 @@ class Resampled:
 
     Args:
         scores: (resamples, runs); NaN where undefined. Of no rows when the cases of the runs cannot be resampled.
-        subjects: how many test subjects there are.
+        names: of the test subjects.
         independent: subjects that settle the degrees of freedom: all of them for a mean over cases; for AUC those of
             the rarer of "has" and "has not", mean over classes.
         reason: why `scores` is empty; "" otherwise.
     """
 
     scores: Values
-    subjects: int
+    names: tuple[str, ...]
     independent: float
     reason: str = ""
 
+    @property
+    def subjects(self) -> int:
+        """How many test subjects there are."""
+        return len(self.names)
+
     def of(self, columns: Sequence[int]) -> "Resampled":
         """The same for some of the runs."""
-        return Resampled(self.scores[:, list(columns)], self.subjects, self.independent, self.reason)
+        return Resampled(self.scores[:, list(columns)], self.names, self.independent, self.reason)
 
 
 def resampled(runs: Sequence[Result], *, seed: int = 0, resamples: int = RESAMPLES) -> Resampled:
@@ -53,21 +58,21 @@ def resampled(runs: Sequence[Result], *, seed: int = 0, resamples: int = RESAMPL
         seed: of the resampling; runs with as many test subjects get the same draws from the same seed.
         resamples: how often to resample.
     """
-    subjects = sorted({case.subject for run in runs for case in run.cases.values()})
+    subjects = tuple(sorted({case.subject for run in runs for case in run.cases.values()}))
     by_case = all(any(not math.isnan(case.score) for case in run.cases.values()) for run in runs)
     by_class = all(run.metric == "auc" and _has_probabilities(run) for run in runs)
     nothing = np.empty((0, len(runs)))
     if not runs or not (by_case or by_class):
         metric = runs[0].metric if runs else "score"
-        return Resampled(nothing, len(subjects), 0, f"{metric} has no value on single cases: subjects not resampled")
+        return Resampled(nothing, subjects, 0, f"{metric} has no value on single cases: subjects not resampled")
     if len(subjects) < 2:
-        return Resampled(nothing, len(subjects), 0, "one test subject: no spread over subjects")
+        return Resampled(nothing, subjects, 0, "one test subject: no spread over subjects")
     number = {subject: index for index, subject in enumerate(subjects)}
     weights = np.random.default_rng(seed).multinomial(
         len(subjects), np.full(len(subjects), 1 / len(subjects)), resamples
     )
     if by_case:
-        return Resampled(_means(runs, number, weights), len(subjects), len(subjects))
+        return Resampled(_means(runs, number, weights), subjects, len(subjects))
     columns, independent = [], []
     for run in runs:
         cases = list(run.cases.values())
@@ -75,7 +80,7 @@ def resampled(runs: Sequence[Result], *, seed: int = 0, resamples: int = RESAMPL
         hot, probabilities = _labels(run)
         columns.append(_macro_auc(hot, probabilities, of_subject, weights))
         independent.append(_rarer(hot, of_subject))
-    return Resampled(np.stack(columns, axis=1), len(subjects), min(independent))
+    return Resampled(np.stack(columns, axis=1), subjects, min(independent))
 
 
 def weighted_auc(truth: Indices, score: Values, of_subject: Indices, weights: Indices) -> Values:

@@ -65,29 +65,45 @@ def flat(values: Values) -> bool:
     return bool(np.ptp(values) <= FLAT * max(1.0, float(np.abs(values).max())))
 
 
-def paired(arm: Runs, reference: Runs) -> bool:
-    """Whether the runs of both arms go together, seed by seed; else seeds count as independent."""
-    return seeds(arm) == seeds(reference)
-
-
 def mean_estimate(runs: Runs, table: Resampled, level: float = LEVEL) -> Estimate:
     """Mean score of the runs of an arm; `table` holds one column a run."""
-    if not runs:
-        return Estimate(math.nan, reason="no run with a score")
-    return _estimate(float(scores(runs).mean()), [scores(runs)], [table.scores], table, level)
+    return combination([(1.0, runs, table)], level)
 
 
 def difference_estimate(
     arm: Runs, reference: Runs, of_arm: Resampled, of_reference: Resampled, level: float = LEVEL
 ) -> Estimate:
-    """Mean of the arm minus mean of the reference, both scored on the same resampled subjects."""
-    if not (arm and reference):
-        return Estimate(math.nan, reason="no run with a score in one arm")
-    ours, theirs = scores(arm), scores(reference)
-    value = float(ours.mean() - theirs.mean())
-    if paired(arm, reference):
-        return _estimate(value, [ours - theirs], [of_arm.scores - of_reference.scores], of_arm, level)
-    return _estimate(value, [ours, theirs], [of_arm.scores, -of_reference.scores], of_arm, level)
+    """Mean of the arm minus mean of the reference."""
+    return combination([(1.0, arm, of_arm), (-1.0, reference, of_reference)], level)
+
+
+def combination(parts: Sequence[tuple[float, Runs, Resampled]], level: float = LEVEL) -> Estimate:
+    """A weighted sum of the mean scores of several arms or cells.
+
+    Runs of parts that have the same seeds go together, seed by seed; other parts count as independent. Test subjects
+    are resampled for all parts at once, which takes the same subjects in all of them.
+
+    Args:
+        parts: weight, runs, and the scores of the runs on resampled subjects.
+        level: coverage of the interval, in (0, 1).
+    """
+    if not all(runs for _, runs, _ in parts):
+        return Estimate(math.nan, reason="no run with a score")
+    value = sum(weight * float(scores(runs).mean()) for weight, runs, _ in parts)
+    groups: dict[tuple[int, ...], Values] = {}
+    tables: dict[tuple[int, ...], Values] = {}
+    for weight, runs, _ in parts:
+        groups[seeds(runs)] = groups.get(seeds(runs), 0) + weight * scores(runs)
+    first = parts[0][2]
+    reason = next((drawn.reason for _, _, drawn in parts if drawn.reason), "")
+    if not reason and any(drawn.names != first.names for _, _, drawn in parts):
+        reason = "other test subjects in other runs: subjects not resampled"
+    if not reason:
+        for weight, runs, drawn in parts:
+            tables[seeds(runs)] = tables.get(seeds(runs), 0) + weight * drawn.scores
+    independent = min(drawn.independent for _, _, drawn in parts)
+    table = Resampled(np.empty((0, 0)), first.names, independent, reason)
+    return _estimate(value, list(groups.values()), list(tables.values()), table, level)
 
 
 def _estimate(
