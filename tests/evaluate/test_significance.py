@@ -114,10 +114,10 @@ def test_false_positives_when_only_subjects_matter() -> None:
 
 def test_false_positives_of_auc() -> None:
     """Correlated cases of a subject, seeds in pairs."""
-    rate = rejected(classified_pair, Spreads(subject=0.7, arm_subject=0.7, chance=0.1, case=0.3), 250, subjects=30)
+    rate = rejected(classified_pair, Spreads(subject=0.7, arm_subject=0.7, chance=0.1, case=0.3), 200, subjects=30)
     assert 0.02 < rate["cases"] < 0.09
     assert 0.015 < rate["both"] < 0.09
-    of_seeds = rejected(classified_pair, Spreads(pair=0.3, seed=0.5, subject=0.7, case=0.3), 150, subjects=60)
+    of_seeds = rejected(classified_pair, Spreads(pair=0.3, seed=0.5, subject=0.7, case=0.3), 100, subjects=60)
     assert of_seeds["both"] < 0.1
 
 
