@@ -58,7 +58,7 @@ class FinetuneSettings:
     sampling: Sampling = "uniform"
     """Classification: training cases are drawn uniformly, or balanced: each class as often."""
     augmentation: str = "light"
-    """off, light or strong; strong flips, so it is not for labels that tell left from right."""
+    """off, flips, light or strong; flips and strong mirror, so they are not for labels that tell left from right."""
     cache: str = ""
     """Where prepared scans are kept for other runs; empty: the folder `cache` beside the run."""
     split: SplitChoice = SplitChoice()

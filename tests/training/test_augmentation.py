@@ -56,6 +56,13 @@ def test_light_leaves_left_and_right() -> None:
         assert mask[0, :8].sum() > mask[0, 8:].sum()
 
 
+def test_flips_keep_every_value() -> None:
+    image, augmentation = np.random.default_rng(0).random((1, 8, 8, 4), np.float32), Augmentation("flips")
+    changed = [augmentation.apply(image, None, generator(0, item))[0] for item in range(40)]
+    assert all(np.array_equal(np.sort(one.ravel()), np.sort(image.ravel())) for one in changed)
+    assert len({one.tobytes() for one in changed}) > 10
+
+
 def test_strong_turns_only_square_patches() -> None:
     augmentation = Augmentation("strong")
     assert all(augmentation.apply(*item((16, 12, 12)), generator(n))[0].shape == (1, 16, 12, 12) for n in range(10))
@@ -72,5 +79,5 @@ def test_off_and_without_label() -> None:
 
 
 def test_unknown() -> None:
-    with pytest.raises(UsageError, match="augmentation: 'much' is unknown; valid: off, light, strong"):
+    with pytest.raises(UsageError, match="augmentation: 'much' is unknown; valid: off, flips, light, strong"):
         Augmentation("much")

@@ -8,19 +8,20 @@ import numpy as np
 from modelsgenesis.errors import UsageError
 from modelsgenesis.types import FloatArray
 
-Strength = Literal["off", "light", "strong"]
+Strength = Literal["off", "flips", "light", "strong"]
 DEGREE = np.pi / 180
 
 
 class Augmentation:
     """Changes an image, and its label map alike.
 
-    `light`: rotation to 10 degrees about each axis and scale to 10 % (half of the items), brightness, noise; the sides
-    of the body stay where they are. `strong`, after the papers (PAPER 1.4): also flips along X, Y and Z, quarter turns
-    in the X-Y plane of square patches, rotation to 30 degrees, scale to 20 %, contrast and blur.
+    `flips`: flips along all axes, quarter turns in the X-Y plane of square patches; for what looks alike from every
+    side, such as lesions. `light`: rotation to 10 degrees about each axis and scale to 10 % (half of the items),
+    brightness, noise; the sides of the body stay where they are. `strong`, after the papers (PAPER 1.4): `flips`,
+    rotation to 30 degrees, scale to 20 %, brightness, contrast, blur and noise.
 
     Args:
-        strength: off, light or strong.
+        strength: off, flips, light or strong.
         axes: spatial axes of the image, 3 or 2.
     """
 
@@ -65,19 +66,25 @@ def _light(keys: Sequence[str], square: bool, axes: int) -> list[Any]:  # noqa: 
     ]
 
 
-def _strong(keys: Sequence[str], square: bool, axes: int) -> list[Any]:
-    from monai.transforms import (
-        RandAdjustContrastd,
-        RandFlipd,
-        RandGaussianNoised,
-        RandGaussianSmoothd,
-        RandRotate90d,
-        RandScaleIntensityd,
-    )
+def _flips(keys: Sequence[str], square: bool, axes: int) -> list[Any]:
+    from monai.transforms import RandFlipd, RandRotate90d
 
     return [
         *(RandFlipd(keys, prob=0.5, spatial_axis=axis) for axis in range(axes)),
         *([RandRotate90d(keys, prob=0.5, spatial_axes=(0, 1))] if square else []),
+    ]
+
+
+def _strong(keys: Sequence[str], square: bool, axes: int) -> list[Any]:
+    from monai.transforms import (
+        RandAdjustContrastd,
+        RandGaussianNoised,
+        RandGaussianSmoothd,
+        RandScaleIntensityd,
+    )
+
+    return [
+        *_flips(keys, square, axes),
         _affine(keys, axes, degrees=30, scale=0.2),
         RandScaleIntensityd("image", factors=0.2, prob=0.3),
         RandAdjustContrastd("image", prob=0.3, gamma=(0.7, 1.5)),
@@ -101,6 +108,7 @@ def _affine(keys: Sequence[str], axes: int, degrees: float, scale: float) -> Any
 
 _RECIPES: dict[str, Callable[[Sequence[str], bool, int], list[Any]]] = {
     "off": lambda keys, square, axes: [],  # noqa: ARG005 - one signature for all
+    "flips": _flips,
     "light": _light,
     "strong": _strong,
 }
