@@ -81,13 +81,13 @@ class PreparedTarget:
         images: store of its images.
         labels: store of its label maps, None for a classification.
         cases: its cases, sorted by identifier.
-        folder: where the stores are.
+        folder: where the stores are, and what else is found once.
     """
 
     def __init__(
         self, target: Target, images: Store, labels: Store | None, cases: Sequence[PreparedCase], folder: Path
     ) -> None:
-        self.target, self.cases, self._folder = target, cases, folder
+        self.target, self.cases, self.folder = target, cases, folder
         self._images, self._labels = images, labels
         self._classes = _class_of_value(target)
 
@@ -140,7 +140,7 @@ class PreparedTarget:
 
     def places(self, case: PreparedCase) -> "Places":
         """Where its structures are; found by reading the label map once, then kept beside the stores."""
-        path = self._folder / "places" / f"{case.label.id if case.label else case.case.id}.npz"
+        path = self.folder / "places" / f"{case.label.id if case.label else case.case.id}.npz"
         if not path.is_file():
             _write_places(path, self._values(case))
         return Places(path, case, self.target)
