@@ -5,7 +5,7 @@
 DATA holds `lidc-idri-0314/ct_crop_native.nii.gz` with the mask of its nodule, and `lidc-annotations`. OUT gets
 
     LIDC-IDRI/LIDC-IDRI-0314/<study>/<series>/1-001.dcm, ..., 314.xml    each reader's outlines are those of the mask
-    LUNA16/subset0/<series>.mhd, annotations.csv, candidates.csv         the nodule, and three places that are none
+    LUNA16/subset0/<series>.mhd, annotations.csv, candidates.csv         the nodule, and places that are none
 
 with real series UID, positions and ratings; study and instance UIDs are made up.
 """
@@ -27,7 +27,7 @@ from modelsgenesis.phantoms.readings import RATINGS, Slices, begin, finish, outl
 
 PATIENT, FOLDER = "LIDC-IDRI-0314", "lidc-idri-0314"
 AWAY = ((-30.0, -20.0, 25.0), (25.0, 25.0, -30.0), (-15.0, 35.0, 20.0))
-"""mm from the nodule to the places that are none."""
+"""mm from the nodule to the places that are none, where the scan reaches so far."""
 
 
 def arrange(data: Path, out: Path) -> str:
@@ -51,7 +51,8 @@ def arrange(data: Path, out: Path) -> str:
     write_detached(placed(hounsfield.astype(np.int16), spacing, (x, y, z)), out / f"LUNA16/subset0/{series}.mhd")
     middle = origin + np.argwhere(nodule).mean(axis=0) * spacing
     diameter = float(np.mean([float(row["diameter_inplane_mm"]) for row in rows]))
-    places = [middle, *(middle + away for away in AWAY)]
+    far = np.array(hounsfield.shape) * spacing
+    places = [middle, *(at for at in middle + np.array(AWAY) if (at >= origin).all() and (at < origin + far).all())]
     tables = [dict(zip(COLUMNS, (series, *p.round(4).tolist(), int(p is middle)), strict=True)) for p in places]
     write_csv(out / "LUNA16" / "candidates.csv", COLUMNS, tables)
     found = {**tables[0], "diameter_mm": round(diameter, 4)}

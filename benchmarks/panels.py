@@ -88,7 +88,8 @@ def histogram(values: Array, low: float, high: float, bins: int = 100) -> Curve:
 def draw(picture: Picture, out: Path) -> None:
     """Write the picture as a PNG."""
     columns = len(picture.upper)
-    figure = plt.figure(figsize=(max(9.5, 2.1 * columns), 8.2 if columns < 6 else 6.4), layout="constrained")
+    height = (2.9 if columns < 6 else 2.25) * (2 + bool(picture.charts) * 0.85)
+    figure = plt.figure(figsize=(max(9.5, 2.1 * columns), height), layout="constrained")
     above, *below = figure.subfigures(2, 1, height_ratios=(2.4, 1)) if picture.charts else [figure]
     for axis, panel in zip(above.subplots(2, columns).ravel(), (*picture.upper, *picture.lower), strict=True):
         low, high = panel.window

@@ -13,7 +13,6 @@ from modelsgenesis.phantoms.abdomen import ABDOMEN_LABELS, AbdomenPhantom, abdom
 
 LABELLED = "cc-tumor-heterogeneity-ccth-a01"
 PAIRS = ((5, f"{LABELLED}/abdomen_ct.nii.gz"), (4, "colorectal-liver-metastases-1004/ct.nii.gz"))
-"""Seeds chosen once to show both contrast phases."""
 LOOK = ct.Look((-160, 240), (0, 180), at=(0.3, 0.6, 0.42))
 FIELD = (380, 290, 256)  # mm
 PATIENTS = 12

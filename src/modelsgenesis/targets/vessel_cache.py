@@ -14,7 +14,7 @@ from modelsgenesis.targets.vessel import RADIUS_SHARE, VERSION, block_side, vess
 _LEAST_ERROR = 1e-6
 
 Axes = npt.NDArray[np.float64]
-"""(channels, 3, 3): of each channel the directions of X, Y and Z of the turned cube in the grid of the scan, as rows."""
+"""(channels, 3, 3): for each channel the directions of X, Y and Z of the turned cube in the grid of the scan; rows."""
 
 
 def axes_of(data: PreparedTarget, case: PreparedCase, side: int) -> Axes:
