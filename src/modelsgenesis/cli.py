@@ -268,7 +268,11 @@ def info(given: Arguments) -> None:
         ("data", _flag(Path | None, "Of a target task: the data to check."), dataclasses.field(default=None)),
         ("options", _flag(dict[str, str], "Of a target task."), dataclasses.field(default_factory=dict)),
         ("json", _flag(bool, "For machines."), dataclasses.field(default=False)),
-        ("verify", _flag(bool, "Read every scan of a store to its checksums."), dataclasses.field(default=False)),
+        (
+            "verify",
+            _flag(bool, "Read all scans of a store, all headers of data."),
+            dataclasses.field(default=False),
+        ),
     ]
     choice = _parse("info", dataclasses.make_dataclass("Info", fields), given, info.__doc__)
     facts = _facts(choice)
@@ -296,7 +300,7 @@ def _facts(choice: Any) -> "JSON":
         return {"commands": ", ".join(COMMANDS), "targets": ", ".join(TARGETS.names()), "versions": versions(PACKAGES)}
     path, target = Path(choice.what), choice.what.lower()
     if choice.data is not None:
-        return describe_data(target, choice.data, choice.options)
+        return describe_data(target, choice.data, choice.options, choice.verify)
     if Run(path).exists:
         return Run(path).manifest()
     if target in TARGETS.names() and not path.exists():

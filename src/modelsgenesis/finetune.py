@@ -19,6 +19,7 @@ from modelsgenesis.predict import Predictor
 from modelsgenesis.run import Run
 from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import Target
+from modelsgenesis.targets.copies import refuse_copies
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
@@ -117,13 +118,14 @@ def _train(
 ) -> None:
     described = prepared.target
     sides, unused = _sides(described, config)
+    warnings = refuse_copies(prepared.cases, _by_side(sides), described.source)
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
     _refuse_unfit(network, prepared, config)
     report = initialise(network, config.init, _scope(config, described))
     intensity = prepared.cases[0].images[0].intensity
-    warnings = mismatches(config.images.modality, intensity, origin)
+    warnings += mismatches(config.images.modality, intensity, origin)
     task = _task(prepared, sides, recipe, config, run)
     if fabric.is_global_zero:
         _tell(report, warnings)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelsgenesis.data.splits import SplitSettings, folds, split_subjects
+from modelsgenesis.data.splits import SplitSettings, split_subjects
 from modelsgenesis.errors import UsageError
 
 NAMES = st.sets(st.text("abcdef", min_size=1, max_size=4), min_size=2, max_size=30)
@@ -35,14 +35,3 @@ def test_named_subjects_are_the_validation() -> None:
 def test_impossible_splits_are_said(names: str, choice: SplitSettings, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         split_subjects(names, choice, 0)
-
-
-@given(NAMES, st.integers(2, 5))
-def test_folds_share_out_all_subjects(names: set[str], count: int) -> None:
-    if len(names) < count:
-        with pytest.raises(UsageError):
-            folds(sorted(names), count, 0)
-        return
-    groups = folds(sorted(names), count, 0)
-    assert sorted(name for group in groups for name in group) == sorted(names)
-    assert max(map(len, groups)) - min(map(len, groups)) <= 1

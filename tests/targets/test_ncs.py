@@ -12,6 +12,7 @@ from modelsgenesis.data.dicom import list_series
 from modelsgenesis.data.volume import read_series, read_volume
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import Target
+from modelsgenesis.targets.describe import describe_data
 from modelsgenesis.targets.dicom_folders import find_series, series_grid
 from modelsgenesis.targets.lidc_readers import same_nodule
 from modelsgenesis.targets.lidc_xml import Outline, Outlined, consensus, interior, read_xml
@@ -263,6 +264,21 @@ def test_damage_is_named_in_one_line(data: Path) -> None:
     xml.write_text(text.replace(uid(2), uid(1)).replace("<xCoord>9<", "<xCoord>8<"))
     with pytest.raises(GenesisError, match=r"158.xml: reads the same series as .*069.xml, but differs"):
         read(data)
+
+
+def test_info_finds_missing_slices_when_it_verifies(data: Path) -> None:
+    assert describe_data("ncs", data, {}, verify=True)["verified"] == "every header fits"
+    (next(data.rglob(uid(1))) / "1-004.dcm").unlink()
+    assert describe_data("ncs", data, {})["cases"] == 4
+    with pytest.raises(GenesisError, match=r"1 of its scans would stop a run: .*uneven slice distance, 2.5 to 5 mm"):
+        describe_data("ncs", data, {}, verify=True)
+
+
+def test_info_describes_a_single_patient(data: Path) -> None:
+    shutil.rmtree(data / "LIDC-IDRI" / "LIDC-IDRI-0002")
+    described = describe_data("ncs", data, {})
+    assert described["cases"] == 2
+    assert described["split"].startswith("impossible: no subject is left for training (1 subjects")
 
 
 def test_missing_slices_and_outlines_elsewhere_are_errors_of_the_mask(data: Path) -> None:

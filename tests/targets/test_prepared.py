@@ -135,14 +135,6 @@ def test_rejected_scans_are_named(folder: Path, tmp_path: Path) -> None:
         prepare_target(replace(target, cases=cases), ImageSettings(), tmp_path / "cache")
 
 
-def test_one_image_under_two_subjects(folder: Path, tmp_path: Path) -> None:
-    target = read_folder(folder, {})
-    (tmp_path / "copy.nii.gz").write_bytes((folder / "imagesTr/large_0000.nii.gz").read_bytes())
-    copied = replace(target.cases[0], images=(tmp_path / "copy.nii.gz",))
-    with pytest.raises(GenesisError, match=r"large_0000.nii.gz: the same image as .*copy.nii.gz, but of another"):
-        prepare_target(replace(target, cases=[copied, *target.cases[1:]]), ImageSettings(), tmp_path / "cache")
-
-
 def test_crop_or_pad_keeps_the_centre() -> None:
     array = np.arange(1, 8 * 5 + 1).reshape(1, 8, 5)
     fitted = crop_or_pad(array, (4, 9))

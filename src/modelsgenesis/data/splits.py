@@ -1,6 +1,6 @@
 """Subject-level splits: a subject's scans are all on one side, so that nothing leaks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -39,12 +39,3 @@ def split_subjects(subjects: Iterable[str], choice: SplitSettings, seed: int) ->
     if not training:
         raise UsageError("split.subjects: names every subject; leave some for training")
     return training, validation
-
-
-def folds(subjects: Sequence[str], count: int, seed: int) -> list[list[str]]:
-    """Divide `subjects` into `count` disjoint groups of nearly equal size, each sorted."""
-    names = sorted(set(subjects))
-    if len(names) < count:
-        raise UsageError(f"{count} folds need at least {count} subjects, found {len(names)}")
-    order = np.random.default_rng(seed).permutation(names).tolist()
-    return [sorted(order[start::count]) for start in range(count)]

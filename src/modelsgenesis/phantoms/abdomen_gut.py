@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from modelsgenesis.phantoms.abdomen_sheet import ABDOMEN_LABELS, Box, Place, Sheet
+from modelsgenesis.phantoms.abdomen_sheet import ABDOMEN_LABELS, Place, Sheet
+from modelsgenesis.phantoms.frame import Box
 from modelsgenesis.types import FloatArray
 
 

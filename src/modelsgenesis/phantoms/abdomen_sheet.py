@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.phantoms.frame import Frame, Points
+from modelsgenesis.phantoms.frame import Box, Frame, Points
 from modelsgenesis.phantoms.vessels import tree
-from modelsgenesis.types import FloatArray, Shape
+from modelsgenesis.types import FloatArray
 
 Mask = npt.NDArray[np.bool_]
-Box = tuple[slice, slice, slice]
-"""A part of the voxel grid."""
-
 Place = tuple[float, float, float]
 """An anatomical point or three radii in mm: x to the left, y to the back, z to the head; (0, 0, 0) lies before L1."""
 
@@ -86,20 +83,6 @@ def contrast(rng: np.random.Generator) -> Contrast:
     )
 
 
-def grain(rng: np.random.Generator, shape: Shape, spacing: npt.NDArray[np.float64], size: float) -> FloatArray:
-    """Smooth noise (X, Y, Z) of standard deviation about 1 whose grains are `size` mm wide."""
-    coarse = [int(np.ceil(n * step / size)) + 2 for n, step in zip(shape, spacing, strict=True)]
-    values = rng.standard_normal(coarse, dtype=np.float32) * np.float32(1.6)
-    for axis in (2, 1, 0):
-        place = np.arange(shape[axis]) * spacing[axis] / size
-        first = place.astype(int)
-        part = (place - first).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
-        part = part * part * (3 - 2 * part)  # without the kinks of straight lines between grains
-        low, high = np.take(values, first, axis), np.take(values, first + 1, axis)
-        values = low + part * (high - low)
-    return values
-
-
 class Sheet:
     """The image and labels of one patient while they are drawn, organ over organ.
 
@@ -116,8 +99,8 @@ class Sheet:
         self.x, self.y, self.z = (c + np.float32(s) for c, s in zip(frame.anatomical(), self._shift, strict=True))
         self.image = np.full(frame.shape, -1000, dtype=np.float32)
         self.labels = np.zeros(frame.shape, dtype=np.uint8)
-        self.ripple = grain(rng, frame.shape, frame.spacing, 30)
-        self.mottle = grain(rng, frame.shape, frame.spacing, 6)
+        self.ripple = frame.texture(rng, 30, rounded=True)
+        self.mottle = frame.texture(rng, 6, rounded=True)
         self.hu = contrast(rng)
         self.room = np.zeros((0, 0, 0), dtype=np.float32)
         self.voxel = float(frame.spacing.mean())

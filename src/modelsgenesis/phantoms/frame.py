@@ -122,14 +122,19 @@ class Frame:
         at, wide = self.to_grid(points), np.asarray(radii, dtype=float)[:, None]
         return np.concatenate([at[:-1], at[1:], wide[:-1], wide[1:]], axis=1)
 
-    def texture(self, rng: np.random.Generator, grain: float) -> FloatArray:
-        """Smooth noise (X, Y, Z) of standard deviation about 1 whose grains are `grain` mm wide."""
-        shape = [int(np.ceil(n * step / grain)) + 2 for n, step in zip(self.shape, self.spacing, strict=True)]
-        values = rng.standard_normal(shape, dtype=np.float32) * np.float32(1.9)
+    def texture(self, rng: np.random.Generator, size: float, rounded: bool = False) -> FloatArray:
+        """Smooth noise (X, Y, Z) of standard deviation about 1 whose grains are `size` mm wide.
+
+        Between the middles of grains it runs straight, or `rounded`, without kinks.
+        """
+        counts = [int(np.ceil(n * step / size)) + 2 for n, step in zip(self.shape, self.spacing, strict=True)]
+        values = rng.standard_normal(counts, dtype=np.float32) * np.float32(1.6 if rounded else 1.9)
         for axis, (n, step) in enumerate(zip(self.shape, self.spacing, strict=True)):
-            place = np.arange(n) * step / grain
+            place = np.arange(n) * step / size
             first = place.astype(int)
             weight = (place - first).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+            if rounded:
+                weight = weight * weight * (3 - 2 * weight)
             low, high = np.take(values, first, axis), np.take(values, first + 1, axis)
             high -= low
             high *= weight

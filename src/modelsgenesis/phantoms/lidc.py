@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from modelsgenesis.files import replacing, write_text
-from modelsgenesis.phantoms.chest import Phantom
+from modelsgenesis.phantoms.findings import Position
 from modelsgenesis.phantoms.images import hounsfield, placed
 from modelsgenesis.phantoms.luna16 import SHAPE, luna_patient
 from modelsgenesis.phantoms.patients import LUNA, check_cases, middle, series_uid, uid
 from modelsgenesis.phantoms.readings import Slices, readings
-from modelsgenesis.types import Shape, Spacing
+from modelsgenesis.types import FloatArray, Shape, Spacing
 
 _KERNELS = ("STANDARD", "LUNG", "BONE", "B30f", "B45f", "B70f")
 
@@ -39,33 +39,45 @@ def write_lidc(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacin
             study=study,
             series=series,
             instances=[uid(seed, LUNA, index, 2, k) for k in range(phantom.array.shape[2])],
-            heights=_heights(phantom, middle(seed, index)[2]),
+            heights=heights(phantom.array.shape[2], phantom.spacing[2], middle(seed, index)[2]),
         )
         rng = np.random.default_rng([seed, 96, index])
-        _write_series(phantom, middle(seed, index), slices, name, rng, place)
+        write_series(phantom.array, phantom.spacing, middle(seed, index), slices, name, rng, place)
         write_text(place / f"{index + 1:03d}.xml", readings(rng, phantom, slices))
     return folder
 
 
-def _heights(phantom: Phantom, z: float) -> list[float]:
-    """z of every slice in the world, mm."""
-    depth = phantom.array.shape[2]
-    return [round(z + (k - (depth - 1) / 2) * phantom.spacing[2], 4) for k in range(depth)]
+def heights(count: int, step: float, middle: float) -> list[float]:
+    """z of every slice in the world, mm; `middle` is that of the scan's middle."""
+    return [round(middle + (k - (count - 1) / 2) * step, 4) for k in range(count)]
 
 
-def _write_series(
-    phantom: Phantom,
-    at: tuple[float, float, float],
+def write_series(
+    array: FloatArray,
+    spacing: Spacing,
+    at: Position,
     slices: Slices,
     name: str,
     rng: np.random.Generator,
     folder: Path,
 ) -> None:
-    """One file a slice, numbered from the head down as the real ones; each is there whole or not at all."""
+    """One file a slice, numbered from the head down as the real ones; each is there whole or not at all.
+
+    Args:
+        array: (X, Y, Z) in HU, axes LPS.
+        spacing: mm per voxel along (X, Y, Z).
+        at: LPS mm of the middle of the scan.
+        slices: identifiers of the series, and z of its slices.
+        name: of the patient.
+        rng: draws scanner, kernel and intercept.
+        folder: where the files go.
+
+    Raises GenesisError when the disk refuses.
+    """
     import SimpleITK as sitk  # noqa: N813
 
     intercept = int(rng.choice([-1024, 0]))  # both occur; the writer takes it off the HU
-    image = placed(hounsfield(phantom.array), phantom.spacing, at)
+    image = placed(hounsfield(array), spacing, at)
     common = {
         "0008|0016": "1.2.840.10008.5.1.4.1.1.2",  # CT Image Storage
         "0008|0020": "20000101",
@@ -73,7 +85,7 @@ def _write_series(
         "0008|0070": str(rng.choice(["GE MEDICAL SYSTEMS", "SIEMENS", "Philips", "TOSHIBA"])),
         "0010|0010": name,
         "0010|0020": name,
-        "0018|0050": f"{phantom.spacing[2]:g}",
+        "0018|0050": f"{spacing[2]:g}",
         "0018|1210": str(rng.choice(_KERNELS)),
         "0020|000d": slices.study,
         "0020|000e": slices.series,

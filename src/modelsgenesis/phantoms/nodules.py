@@ -5,6 +5,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from modelsgenesis.phantoms.anatomy import LABELS, Drawing
+from modelsgenesis.phantoms.bumps import bumps
 from modelsgenesis.phantoms.findings import Finding, position
 from modelsgenesis.phantoms.frame import Box, Points
 from modelsgenesis.types import FloatArray
@@ -116,13 +117,8 @@ def _surface(drawing: Drawing, centre: Points, radius: float, lobed: float) -> t
     stretch /= stretch.prod() ** (1 / 3)
     away = [(a - c) / s for a, c, s in zip(axes, centre, stretch, strict=True)]
     reach = np.sqrt(sum(a * a for a in away)) + 1e-3
-    bumps = np.zeros(())
-    for turns in (2.0, 3.0, 5.0):
-        direction = rng.normal(size=3)
-        direction *= turns / np.linalg.norm(direction)
-        phase = rng.uniform(0, 2 * np.pi)
-        bumps = bumps + np.sin(sum(d * a for d, a in zip(direction, away, strict=True)) / reach + phase) / turns
-    depth = radius * (1 + lobed * bumps) - reach
+    surface = sum(wave / turns for turns, wave in bumps(rng, away, reach))
+    depth = radius * (1 + lobed * surface) - reach
     return box, depth.astype(np.float32)
 
 

@@ -1,6 +1,7 @@
 """What four readers wrote down about a scan, as LIDC-IDRI's XML: outlines, ratings, small nodules, non-nodules."""
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
@@ -17,7 +18,7 @@ _MISSED = 0.08  # share of nodules that a reader does not outline
 _WIDER = 0.35  # mm, deviation between readers of how far out they draw
 _UNSURE = 0.25  # mm, deviation of one reader's outline along it
 _SEEN = 0.6  # share of the small nodules and non-nodules that a reader marks
-_RATINGS = (
+RATINGS = (
     "subtlety",
     "internalStructure",
     "calcification",
@@ -48,6 +49,21 @@ def readings(rng: np.random.Generator, phantom: Phantom, slices: Slices) -> str:
     As in LIDC-IDRI the points of an outline are pixels just outside of the nodule, x the column and y the row; nodules
     below 3 mm and non-nodules have one point.
     """
+    root = begin(slices)
+    views = [_rated(rng, f) for f in phantom.findings]
+    for reader in range(READERS):
+        session = sit(root, reader)
+        for number, finding in enumerate(phantom.findings):
+            if rng.random() >= _MISSED:
+                _nodule(rng, session, finding, views[number], f"Nodule {number + 1:03d}", slices)
+        for number, candidate in enumerate(phantom.candidates):
+            if candidate.kind in ("micronodule", "scar", "pleural", "fissure") and rng.random() < _SEEN:
+                _point(session, candidate, number, phantom, slices)
+    return finish(root)
+
+
+def begin(slices: Slices) -> Element:
+    """The document about a series, without readings."""
     root = Element("LidcReadMessage", {"xmlns": "http://www.nih.gov", "uid": f"{slices.series}.9"})
     header = SubElement(root, "ResponseHeader")
     for name, text in (
@@ -64,17 +80,19 @@ def readings(rng: np.random.Generator, phantom: Phantom, slices: Slices) -> str:
         ("StudyInstanceUID", slices.study),
     ):
         _text(header, name, text)
-    views = [_rated(rng, f) for f in phantom.findings]
-    for reader in range(READERS):
-        session = SubElement(root, "readingSession")
-        _text(session, "annotationVersion", "3.12")
-        _text(session, "servicingRadiologistID", f"anon{reader}")
-        for number, finding in enumerate(phantom.findings):
-            if rng.random() >= _MISSED:
-                _nodule(rng, session, finding, views[number], f"Nodule {number + 1:03d}", slices)
-        for number, candidate in enumerate(phantom.candidates):
-            if candidate.kind in ("micronodule", "scar", "pleural", "fissure") and rng.random() < _SEEN:
-                _point(session, candidate, number, phantom, slices)
+    return root
+
+
+def sit(root: Element, reader: int) -> Element:
+    """A reader's session in the document."""
+    session = SubElement(root, "readingSession")
+    _text(session, "annotationVersion", "3.12")
+    _text(session, "servicingRadiologistID", f"anon{reader}")
+    return session
+
+
+def finish(root: Element) -> str:
+    """The document as text."""
     ElementTree.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -111,26 +129,48 @@ def drawn(rng: np.random.Generator, finding: Finding) -> Mask:
 def _nodule(
     rng: np.random.Generator, session: Element, finding: Finding, view: dict[str, int], name: str, slices: Slices
 ) -> None:
-    mask = drawn(rng, finding)
+    rois = outlines(drawn(rng, finding), (finding.box[0].start, finding.box[1].start, finding.box[2].start))
+    if not rois:
+        return
+    given = {}
+    for rating in RATINGS:
+        most = 6 if rating == "calcification" else 5
+        unsure = (
+            0 if rating in ("internalStructure", "calcification") else int(rng.choice([-1, 0, 1], p=[0.2, 0.6, 0.2]))
+        )
+        given[rating] = int(np.clip(view[rating] + unsure, 1, most))
+    outlined(session, rois, given, name, slices)
+
+
+def outlines(mask: Mask, corner: tuple[int, int, int] = (0, 0, 0)) -> list[tuple[int, npt.NDArray[np.int64]]]:
+    """Slice and pixels (N, 2) of the outline of each connected piece of `mask` (X, Y, Z), slice by slice.
+
+    Holes are filled, and pieces below three pixels left out. `corner` is the voxel of the scan that mask[0, 0, 0] is.
+    """
+    x, y, z = corner
     rois = []
-    x, y, z = (part.start for part in finding.box)
     for k in range(mask.shape[2]):
         parts, count = ndimage.label(mask[:, :, k])
         for part in range(1, count + 1):
             piece = ndimage.binary_fill_holes(parts == part)
             if np.count_nonzero(piece) >= 3:
                 rois.append((z + k, np.add(outline(piece), (x, y))))
-    if not rois:
-        return
+    return rois
+
+
+def outlined(
+    session: Element,
+    rois: Sequence[tuple[int, npt.NDArray[np.int64]]],
+    ratings: Mapping[str, int],
+    name: str,
+    slices: Slices,
+) -> None:
+    """Put a nodule called `name` into a session: its outlines, and what the reader rated, by the names in RATINGS."""
     nodule = SubElement(session, "unblindedReadNodule")
     _text(nodule, "noduleID", name)
-    ratings = SubElement(nodule, "characteristics")
-    for rating in _RATINGS:
-        most = 6 if rating == "calcification" else 5
-        unsure = (
-            0 if rating in ("internalStructure", "calcification") else int(rng.choice([-1, 0, 1], p=[0.2, 0.6, 0.2]))
-        )
-        _text(ratings, rating, str(int(np.clip(view[rating] + unsure, 1, most))))
+    characteristics = SubElement(nodule, "characteristics")
+    for rating in RATINGS:
+        _text(characteristics, rating, str(ratings[rating]))
     for k, points in rois:
         _roi(nodule, slices, k, points)
 

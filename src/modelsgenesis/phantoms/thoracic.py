@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from modelsgenesis.phantoms.anatomy import LABELS, Mask, Place
+from modelsgenesis.phantoms.bumps import bumps
 from modelsgenesis.phantoms.mediastinum import HILA
 from modelsgenesis.phantoms.thorax import Thorax
 from modelsgenesis.types import FloatArray
@@ -170,13 +171,8 @@ def _ball(rng: np.random.Generator, body: Thorax, radius: float, value: float, l
     )
     away = [axis[box] - c for axis, c in zip(body.place, centre, strict=True)]
     distance = np.sqrt(sum(a * a for a in away)) + 1e-3
-    bumps = np.zeros(())
-    for turns in (2.0, 3.0, 5.0):
-        direction = rng.normal(size=3)
-        direction *= turns / np.linalg.norm(direction)
-        phase = rng.uniform(0, 2 * np.pi)
-        bumps = bumps + np.sin(sum(d * a for d, a in zip(direction, away, strict=True)) / distance + phase)
-    inside = np.clip(0.5 + (radius * (1 + lobed * bumps) - distance) / body.frame.spacing.mean(), 0, 1)
+    surface = sum(wave for _, wave in bumps(rng, away, distance))
+    inside = np.clip(0.5 + (radius * (1 + lobed * surface) - distance) / body.frame.spacing.mean(), 0, 1)
     image = body.image[box]
     image += (inside * body.lung[box] * np.maximum(value - image, 0)).astype(np.float32)
 

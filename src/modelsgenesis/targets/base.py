@@ -1,7 +1,7 @@
 """What a target task is: labelled cases, each of a subject, and the meaning of their labels."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,8 @@ class Target:
         orientation: "grid", or "vessel": cubes around centres are turned so that the vessel in them lies along X.
         derive: makes the label file of a case where the data hold something else (contours); called once for each
             file that is not there yet, it writes atomically.
+        check: where `read` leaves headers unread because they are many: reads them all, and yields one problem a scan
+            that would stop a run, None for a scan without.
         notes: what a user should know of these data: parts that are absent, files that were left out, and why.
     """
 
@@ -66,6 +68,7 @@ class Target:
     findings: Mapping[str, str] = field(default_factory=dict)
     orientation: Literal["grid", "vessel"] = "grid"
     derive: Callable[[Case], None] | None = field(default=None, compare=False)
+    check: Callable[[], Iterator[str | None]] | None = field(default=None, compare=False)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

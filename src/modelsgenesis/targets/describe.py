@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.progress import Progress
 from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import SIDES, Target
 from modelsgenesis.targets.split import SplitChoice, split
@@ -24,14 +26,16 @@ def describe_task(name: str) -> JSON:
     }
 
 
-def describe_data(name: str, data: Path, options: Mapping[str, str]) -> JSON:
+def describe_data(name: str, data: Path, options: Mapping[str, str], verify: bool = False) -> JSON:
     """What is there of the data of a target task at `data`, and how it is divided.
 
     Headers and tables are checked, voxels are not read: `genesis finetune` does that. Raises as `TargetTask.open`.
+    With `verify` every header is read where one a scan is the rule; GenesisError when they would stop a run.
     """
     target = TARGETS.get(name).open(data, options, Path("cache"))
-    sides = split(target, SplitChoice())
-    members = {side: set(getattr(sides, side)) for side in SIDES}
+    if verify:
+        _verify(target, data)
+    members, division = _divided(target)
     described: JSON = {
         "target": name,
         "data": str(data),
@@ -48,10 +52,34 @@ def describe_data(name: str, data: Path, options: Mapping[str, str]) -> JSON:
     if target.findings:
         hit = {case.finding for case in target.cases if case.finding}
         described["lesions"] = {"in all": len(target.findings), "hit by a candidate": len(hit)}
-    named = {subject for side in SIDES for subject in members[side]} & set(target.sides)
-    described["split"] = "given by the data or the papers" if named else "drawn by subject (split.seed 0)"
+    described["split"] = division
     described["notes"] = list(target.notes)
+    if verify:
+        described["verified"] = "every header fits" if target.check else "all that is read was checked"
     return described
+
+
+def _divided(target: Target) -> tuple[dict[str, set[str]], str]:
+    """The subjects of each side, and who says so; nobody where there are too few."""
+    try:
+        sides = split(target, SplitChoice())
+    except UsageError as error:
+        return {side: set() for side in SIDES}, f"impossible: {str(error).removeprefix('split: ')}"
+    members = {side: set(getattr(sides, side)) for side in SIDES}
+    named = {subject for side in SIDES for subject in members[side]} & set(target.sides)
+    return members, "given by the data or the papers" if named else "drawn by subject (split.seed 0)"
+
+
+def _verify(target: Target, data: Path) -> None:
+    if target.check is None:
+        return
+    problems = []
+    with Progress(len({case.images for case in target.cases}), "reading headers", "scans") as progress:
+        for problem in target.check():
+            problems += [problem] if problem else []
+            progress.advance()
+    if problems:
+        raise GenesisError(f"{data}: {len(problems)} of its scans would stop a run: {'; '.join(problems)}")
 
 
 def _counts(target: Target, subjects: set[str]) -> dict[str, int]:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
+from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import replacing
 from modelsgenesis.targets.dicom_folders import SeriesFolder, series_grid
@@ -15,7 +17,27 @@ NODULE = 1
 
 
 def write_mask(path: Path, series: SeriesFolder, nodules: Sequence[Sequence[Patch]], source: Path) -> None:
-    """Write the pixels of `nodules` as 1 in a uint8 label map at `path`, atomically; only headers of slices are read.
+    """Write the pixels of `nodules` as 1 in a uint8 label map at `path`, atomically; raises as `mask_of` does."""
+    mask, grid = mask_of(series, nodules, source)
+    image = sitk.GetImageFromArray(mask)
+    image.SetSpacing(grid.spacing)
+    image.SetOrigin(grid.origin)
+    image.SetDirection(grid.direction)
+    with replacing(path) as temporary:
+        named = temporary.with_name(temporary.name + ".nii.gz")  # SimpleITK picks the format by the suffix
+        try:
+            sitk.WriteImage(image, str(named), useCompression=True)
+            named.replace(temporary)
+        except RuntimeError as error:
+            raise GenesisError(f"{path}: could not be written; free space or rights?") from error
+        finally:
+            named.unlink(missing_ok=True)
+
+
+def mask_of(
+    series: SeriesFolder, nodules: Sequence[Sequence[Patch]], source: Path
+) -> tuple[npt.NDArray[np.uint8], Grid]:
+    """The pixels of `nodules` as 1, (Z, Y, X), and the grid of the scan; only headers of slices are read.
 
     Raises GenesisError naming `source`, the XML file, for an outline in a slice that is not there or beyond the image,
     and naming the series for missing slices.
@@ -34,16 +56,4 @@ def write_mask(path: Path, series: SeriesFolder, nodules: Sequence[Sequence[Patc
         if min(x.min(initial=0), y.min(initial=0)) < 0 or (x >= columns).any() or (y >= rows).any():
             raise GenesisError(f"{source}: an outline reaches beyond the {columns}x{rows} pixels of {series.path}")
         mask[nearest, y, x] = NODULE
-    image = sitk.GetImageFromArray(mask)
-    image.SetSpacing(grid.spacing)
-    image.SetOrigin(grid.origin)
-    image.SetDirection(grid.direction)
-    with replacing(path) as temporary:
-        named = temporary.with_name(temporary.name + ".nii.gz")  # SimpleITK picks the format by the suffix
-        try:
-            sitk.WriteImage(image, str(named), useCompression=True)
-            named.replace(temporary)
-        except RuntimeError as error:
-            raise GenesisError(f"{path}: could not be written; free space or rights?") from error
-        finally:
-            named.unlink(missing_ok=True)
+    return mask, grid

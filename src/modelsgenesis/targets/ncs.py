@@ -16,7 +16,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import Case, Target, TargetTask
 from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.targets.dicom_folders import SeriesFolder, find_series, visible
-from modelsgenesis.targets.lidc_masks import write_mask
+from modelsgenesis.targets.lidc_masks import mask_of, write_mask
 from modelsgenesis.targets.lidc_readers import same_nodule
 from modelsgenesis.targets.lidc_split import at_random, by_luna16
 from modelsgenesis.targets.lidc_xml import Patch, Reading, consensus, pixels_of, read_xml
@@ -85,6 +85,15 @@ def _read(data: Path, options: NcsOptions, cache: Path) -> Target:
         scan = by_mask[Path(str(case.label))]
         write_mask(scan.mask, scan.series, scan.nodules, scan.reading.path)
 
+    def check() -> Iterator[str | None]:
+        for scan in (scan for scan in scans if scan.nodules):
+            try:
+                mask_of(scan.series, scan.nodules, scan.reading.path)
+            except GenesisError as error:
+                yield str(error)
+            else:
+                yield None
+
     return Target(
         task="segmentation",
         labels={1: "nodule"},
@@ -94,6 +103,7 @@ def _read(data: Path, options: NcsOptions, cache: Path) -> Target:
         known=frozenset({0, 1}),
         sides=sides,
         derive=derive,
+        check=check,
         notes=(*_absent(everything, series, readings, scans), *_dropped(empty), *remarks),
     )
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from modelsgenesis.config import settings
 from modelsgenesis.errors import UsageError
 from modelsgenesis.targets.prepared import Labels, Places, PreparedCase, PreparedTarget
-from modelsgenesis.targets.vessel import align, block_side
+from modelsgenesis.targets.vessel import block_side, turned
+from modelsgenesis.targets.vessel_cache import axes_of
 from modelsgenesis.types import FloatArray, Shape
 
 Fitting = Literal["centre", "resize"]
@@ -93,7 +94,7 @@ def classified_input(
 
 
 def _along_vessel(data: PreparedTarget, case: PreparedCase, centre: Sequence[float], shape: Shape) -> FloatArray:
-    """The cube (of two sides: the slice) around `centre` along the vessel there, each channel by itself."""
+    """The cube (of two sides: the slice) around `centre` along the vessel of the case, each channel by itself."""
     side, spacing = shape[0], case.images[0].spacing
     if len(set(shape)) > 1 or max(spacing) > 1.01 * min(spacing):
         raise UsageError(
@@ -101,8 +102,9 @@ def _along_vessel(data: PreparedTarget, case: PreparedCase, centre: Sequence[flo
             "set images.spacing"
         )
     block = data.image_around(case, centre, (block_side(side),) * 3)
-    turned = np.stack([align(channel, side, spacing[0]) for channel in block])
-    return turned if len(shape) == 3 else turned[..., side // 2]
+    axes = axes_of(data, case, side)
+    cube = np.stack([turned(channel, side, own) for channel, own in zip(block, axes, strict=True)])
+    return cube if len(shape) == 3 else cube[..., side // 2]
 
 
 def fit_scan(image: FloatArray, shape: Shape, fitting: Fitting) -> FloatArray:

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -81,13 +81,13 @@ class PreparedTarget:
         images: store of its images.
         labels: store of its label maps, None for a classification.
         cases: its cases, sorted by identifier.
-        folder: where the stores are.
+        folder: where the stores are, and what else is found once.
     """
 
     def __init__(
         self, target: Target, images: Store, labels: Store | None, cases: Sequence[PreparedCase], folder: Path
     ) -> None:
-        self.target, self.cases, self._folder = target, cases, folder
+        self.target, self.cases, self.folder = target, cases, folder
         self._images, self._labels = images, labels
         self._classes = _class_of_value(target)
 
@@ -140,7 +140,7 @@ class PreparedTarget:
 
     def places(self, case: PreparedCase) -> "Places":
         """Where its structures are; found by reading the label map once, then kept beside the stores."""
-        path = self._folder / "places" / f"{case.label.id if case.label else case.case.id}.npz"
+        path = self.folder / "places" / f"{case.label.id if case.label else case.case.id}.npz"
         if not path.is_file():
             _write_places(path, self._values(case))
         return Places(path, case, self.target)
@@ -240,7 +240,6 @@ def prepare_target(target: Target, images: ImageSettings, cache: Path) -> Prepar
     ]
     for case in cases:
         _check(case)
-    _refuse_copies(cases, target.sides)
     stores = open_store(folder / "images"), open_store(folder / "labels") if maps else None
     prepared = PreparedTarget(target, *stores, cases, folder)
     of_maps = {case.label.id: case for case in cases if case.label is not None}
@@ -318,19 +317,6 @@ def _check(case: PreparedCase) -> None:
         raise GenesisError(
             f"{case.case.id}: its centre {case.case.centre} mm lies outside {case.images[0].source}; correct the table"
         )
-
-
-def _refuse_copies(cases: Sequence[PreparedCase], sides: Mapping[str, str]) -> None:
-    """The same image under two subjects would be learnt on one side of the split and tested on the other."""
-    owners: dict[str, PreparedCase] = {}
-    for case in cases:
-        first = owners.setdefault(case.images[0].digest, case)
-        one, other = first.case.subject, case.case.subject
-        if one != other and not (one in sides and sides[one] == sides.get(other)):
-            raise GenesisError(
-                f"{case.images[0].source}: the same image as {first.images[0].source}, but of another subject; "
-                "remove one, or give both one subject"
-            )
 
 
 def _class_of_value(target: Target) -> Labels:

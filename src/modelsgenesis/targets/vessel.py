@@ -22,6 +22,8 @@ SMOOTH_MM = 0.8
 """Standard deviation of the smoothing before the threshold: noise has no axis."""
 RADIUS_SHARE = 0.5
 """The axis is that of the vessel within this share of the cube's side from the centre: a ball, which has no corners."""
+VERSION = 1
+"""Counts up when the axes of the same scan change."""
 _LEAST_TURN = 1e-3
 
 _Points = npt.NDArray[np.float64]
@@ -51,12 +53,16 @@ def align(block: FloatArray, side: int, spacing: float = 0.625, contrast: float 
     Returns:
         (side, side, side) float32 in [0, 1].
     """
-    axes = vessel_axes(block, side * spacing * RADIUS_SHARE, spacing, contrast)
+    return turned(block, side, vessel_axes(block, side * spacing * RADIUS_SHARE, spacing, contrast))
+
+
+def turned(block: FloatArray, side: int, axes: _Points) -> FloatArray:
+    """The cube of `side` voxels around the middle of `block` whose X, Y and Z run along the rows of `axes`."""
     steps = np.arange(side) - side // 2
     offsets = np.stack(np.meshgrid(steps, steps, steps, indexing="ij")).reshape(3, -1)
     places = axes.T @ offsets + np.array([[n // 2] for n in block.shape])
-    turned = ndimage.map_coordinates(block, places, order=1, mode="constant", cval=0.0)
-    return np.asarray(turned.reshape(side, side, side), np.float32)
+    cube = ndimage.map_coordinates(block, places, order=1, mode="constant", cval=0.0)
+    return np.asarray(cube.reshape(side, side, side), np.float32)
 
 
 def vessel_axes(block: FloatArray, radius: float, spacing: float, contrast: float = CONTRAST) -> _Points:

@@ -1,0 +1,1 @@
+"""Phantoms beside real scans: pictures, and every measured figure of docs/phantoms.md."""
