@@ -19,7 +19,8 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	$(BIN)/python -m benchmarks --write
 
 # torch first and by its exact version, so that no other dependency chooses another build of it.
 $(STAMP): pyproject.toml constraints.txt

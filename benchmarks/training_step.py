@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.rows import Row, milliseconds
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.proxies.restoration import Restoration
 from modelsgenesis.training.loop import make_fabric
@@ -105,6 +107,23 @@ def make_step(variant: Variant, width: int, cube: tuple[int, ...], batch: int) -
             torch.cuda.synchronize()
 
     return step
+
+
+def rows(_folder: Path, repeats: int) -> Iterator[Row]:
+    """The default settings against the eager original, at full and at a quarter of the width."""
+    for width, cube, batch, must in ((32, (64, 64, 32), 1, 1.15), (8, (32, 32, 32), 8, 1.5)):
+        compiled = width == 8
+        times = measure(width, cube, batch, max(2, repeats if compiled else repeats // 2), compiled)
+        best, chosen = min(times, key=lambda variant: times[variant]), default_variant()
+        yield Row(
+            f"training step, width {width}, {'x'.join(map(str, cube))}, best of {len(times)} settings",
+            times[PLAIN] / times[best],
+            "x",
+            f"{best} {milliseconds(times[best])}; defaults ({chosen}) {milliseconds(times[chosen])}; "
+            f"{PLAIN} {milliseconds(times[PLAIN])}",
+            "convolutions in oneDNN; norms and ReLU pass over memory unless compiled",
+            must,
+        )
 
 
 def lines(times: dict[Variant, float], chosen: Variant) -> Iterator[str]:

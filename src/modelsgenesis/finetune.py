@@ -4,9 +4,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning_fabric import Fabric
 from torch import nn
 
 from modelsgenesis.config import overlaid, settings, to_dict
@@ -34,6 +33,9 @@ from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, no_empty_run
 from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
 from modelsgenesis.types import JSON
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @settings
@@ -113,7 +115,7 @@ def _train(
     backbone: BackboneSettings,
     origin: JSON,
     run: Run,
-    fabric: Fabric,
+    fabric: "Fabric",
     config: FinetuneSettings,
 ) -> None:
     described = prepared.target

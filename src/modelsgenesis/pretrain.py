@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -26,6 +25,9 @@ from modelsgenesis.training.start import begin, no_empty_run
 from modelsgenesis.training.validation import RestorationCheck
 from modelsgenesis.transforms.base import spatial
 from modelsgenesis.types import FloatArray
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 COLLAPSED = 0.02
 """Spread of the output over that of the target under which it counts as a constant."""
@@ -110,7 +112,7 @@ def _refuse_unfit(config: PretrainSettings) -> None:
     spatial((1, *config.cubes.shape))
 
 
-def _train(store: Store, run: Run, fabric: Fabric, config: PretrainSettings) -> None:
+def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -> None:
     training, validation = split_subjects((scan.subject for scan in store.scans), config.split, config.seed)
     if fabric.is_global_zero:
         write_json(run.path / "split.json", {"training": training, "validation": validation})
@@ -136,6 +138,12 @@ def _train(store: Store, run: Run, fabric: Fabric, config: PretrainSettings) -> 
         _close(task, run, state.best_step)
 
 
+def cube_batches(sampler: CubeSampler, config: PretrainSettings, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
+    """Batches of (distorted, target) for the steps from `first_step` on."""
+    proxy = PROXIES.get(config.proxy)(config.distortions)
+    return step_batches(_CubeDataset(sampler, proxy, config), config.loop, first_step, fabric)
+
+
 class _CubeDataset(Dataset[tuple[FloatArray, FloatArray]]):
     """Item -> (distorted, target), a function of the seed and the item alone."""
 
@@ -158,12 +166,11 @@ class _Pretraining:
         self._config, self._run, self.check = config, run, check
         self._proxy = PROXIES.get(config.proxy)(config.distortions)
         self._sampler = sampler
-        self._items = _CubeDataset(sampler, self._proxy, config)
         self._constant_for = 0
 
-    def batches(self, first_step: int, fabric: Fabric) -> Iterator[Batch]:
+    def batches(self, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
         """Batches of (distorted, target) from step `first_step` on."""
-        return step_batches(self._items, self._config.loop, first_step, fabric)
+        return cube_batches(self._sampler, self._config, first_step, fabric)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """The proxy's loss; ends the run when the network has answered with a constant for long."""

@@ -1,18 +1,20 @@
 """Batches for the training loop: the items of a step depend on its number alone."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from modelsgenesis.training.settings import LoopSettings
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 
 def step_batches(
-    dataset: Dataset[Any], loop: LoopSettings, first_step: int, fabric: Fabric
+    dataset: Dataset[Any], loop: LoopSettings, first_step: int, fabric: "Fabric"
 ) -> Iterator[tuple[Tensor, ...]]:
     """Batches from step `first_step` to the last; on several devices each takes its own part of a step's items.
 

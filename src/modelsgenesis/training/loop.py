@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
@@ -17,6 +16,9 @@ from modelsgenesis.training.checkpoint import State
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
 from modelsgenesis.training.optim import Schedule, build_optimiser
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Batch = tuple[Tensor, ...]
 
@@ -30,7 +32,7 @@ class Task(Protocol):
     """Which entry of `validate` chooses the best weights."""
     lower_is_better: bool
 
-    def batches(self, first_step: int, fabric: Fabric) -> Iterator[Batch]:
+    def batches(self, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
         """Batches from step `first_step` on; the batch of a step depends on the seed and the step alone."""
         ...
 
@@ -47,8 +49,10 @@ class Task(Protocol):
         ...
 
 
-def make_fabric(loop: LoopSettings) -> Fabric:
+def make_fabric(loop: LoopSettings) -> "Fabric":
     """The Fabric the settings describe."""
+    from lightning_fabric import Fabric  # takes seconds to import
+
     precision: Any = loop.precision
     if precision == "auto":
         precision = "bf16-mixed" if _computes_bfloat16(loop.accelerator) else "32-true"
@@ -61,7 +65,7 @@ def make_fabric(loop: LoopSettings) -> Fabric:
     return fabric
 
 
-def fit(task: Task, network: nn.Module, fabric: Fabric, run: Run, loop: LoopSettings, optim: OptimSettings) -> State:
+def fit(task: Task, network: nn.Module, fabric: "Fabric", run: Run, loop: LoopSettings, optim: OptimSettings) -> State:
     """Train `network` in place from the run's checkpoint, if there is one, to the end.
 
     Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
@@ -125,7 +129,7 @@ class _Trainer:
     """One optimiser step: micro-batches, clipping, update."""
 
     def __init__(
-        self, task: Task, network: Any, optimiser: Any, fabric: Fabric, loop: LoopSettings, optim: OptimSettings
+        self, task: Task, network: Any, optimiser: Any, fabric: "Fabric", loop: LoopSettings, optim: OptimSettings
     ) -> None:
         self._task, self._network, self._optimiser, self._fabric = task, network, optimiser, fabric
         self._loop, self._optim = loop, optim
@@ -163,7 +167,7 @@ def channels_last(axes: int) -> Any:
     return torch.channels_last_3d if axes == 3 else torch.channels_last
 
 
-def _any_rank(fabric: Fabric, flag: bool) -> bool:
+def _any_rank(fabric: "Fabric", flag: bool) -> bool:
     if fabric.world_size == 1:
         return flag
     return bool(fabric.all_reduce(torch.tensor(float(flag)), reduce_op="sum") > 0)  # type: ignore[operator]

@@ -7,11 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.linear_model import RidgeCV
-from sklearn.metrics import r2_score
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -34,6 +29,12 @@ def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]]) -> float
             neither the batch size nor the age of running statistics matters.
         batches: (cubes (N, C, X, Y, Z), positions (N, axes) in 0 to 1).
     """
+    from sklearn.linear_model import RidgeCV  # takes seconds to import
+    from sklearn.metrics import r2_score
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     encoder: Any = _with_statistics_of(backbone, batches)
     with torch.inference_mode():
         features = np.concatenate([_pooled(encoder.encode(cubes)) for cubes, _ in batches])

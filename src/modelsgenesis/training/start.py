@@ -3,15 +3,16 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING, Any
 
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.run import Run
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-def begin(fabric: Fabric, run: Run, command: str, config: Any, data: str, resume: bool) -> bool:
+
+def begin(fabric: "Fabric", run: Run, command: str, config: Any, data: str, resume: bool) -> bool:
     """`Run.begin` in the first process; the others, started alike on further devices, learn what came of it."""
     outcome: bool | GenesisError = False
     if fabric.is_global_zero:
@@ -26,7 +27,7 @@ def begin(fabric: Fabric, run: Run, command: str, config: Any, data: str, resume
 
 
 @contextmanager
-def no_empty_run(fabric: Fabric, run: Run) -> Iterator[None]:
+def no_empty_run(fabric: "Fabric", run: Run) -> Iterator[None]:
     """Remove the run folder when the block fails before the first checkpoint.
 
     Settings that do not fit show here, and corrected ones must not meet a folder that "holds another run".

@@ -1,11 +1,10 @@
 """Training on labelled cases: the items, and the task that the loop runs."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -19,6 +18,9 @@ from modelsgenesis.training.loop import Batch
 from modelsgenesis.training.losses import Loss
 from modelsgenesis.training.settings import LoopSettings
 from modelsgenesis.types import FloatArray
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Item = tuple[FloatArray, npt.NDArray[Any]]
 """Image (C, X, Y, Z) in [0, 1], and structures (1, X, Y, Z) uint8, class () int64 or labels (L,) float32."""
@@ -104,7 +106,7 @@ class Supervised:
         self._items, self._loop, self._loss, self._check, self._keep = items, loop, loss, check, keep
         self.monitor = check.monitor
 
-    def batches(self, first_step: int, fabric: Fabric) -> Iterator[Batch]:
+    def batches(self, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
         """Batches of (image, truth) from step `first_step` on."""
         return step_batches(self._items, self._loop, first_step, fabric)
 

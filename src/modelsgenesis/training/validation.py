@@ -1,12 +1,11 @@
 """Validation of pre-training: a fixed, seeded set of distorted cubes of unseen subjects, and its baselines."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from modelsgenesis.data.cubes import Cube, CubeSampler, generator
@@ -15,6 +14,9 @@ from modelsgenesis.training.figures import Restored
 from modelsgenesis.training.probe import probe
 from modelsgenesis.transforms.mixture import Mixture, single
 from modelsgenesis.types import FloatArray
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 STREAM = 2**31
 """Epoch number of the validation's random streams, which no training epoch reaches."""
@@ -40,7 +42,7 @@ class RestorationCheck:
     """
 
     def __init__(
-        self, distortions: Mixture, sampler: CubeSampler, network: nn.Module, config: Any, fabric: Fabric
+        self, distortions: Mixture, sampler: CubeSampler, network: nn.Module, config: Any, fabric: "Fabric"
     ) -> None:
         self._mixture, self._sampler, self._config, self._fabric = distortions, sampler, config, fabric
         self._size = config.loop.batch_size
