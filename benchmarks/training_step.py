@@ -51,15 +51,19 @@ def default_variant() -> Variant:
     return Variant(loop.channels_last, loop.compile, precision.startswith("bf16"))
 
 
-def measure(width: int, cube: tuple[int, ...], batch: int, repeats: int, compiled: bool) -> dict[Variant, float]:
-    """Median seconds a step of each variant; those that this machine cannot compile are left out, with a message."""
+def variants(compiled: bool) -> list[Variant]:
+    """All that this machine computes natively; those that compile only if `compiled`."""
     native = default_variant().bfloat16  # emulated bfloat16 takes many times as long
-    variants = [
+    return [
         Variant(last, made, bfloat16)
         for made, last, bfloat16 in itertools.product((False, True), repeat=3)
         if (compiled or not made) and (native or not bfloat16)
     ]
-    steps = {variant: step for variant in variants if (step := warm(variant, width, cube, batch)) is not None}
+
+
+def measure(width: int, cube: tuple[int, ...], batch: int, repeats: int, compiled: bool) -> dict[Variant, float]:
+    """Median seconds a step of each variant; those that this machine cannot compile are left out, with a message."""
+    steps = {variant: step for variant in variants(compiled) if (step := warm(variant, width, cube, batch)) is not None}
     times: dict[Variant, list[float]] = {variant: [] for variant in steps}
     for _ in range(repeats):
         for variant, step in steps.items():
