@@ -102,7 +102,8 @@ def calibrate(jobs: Sequence[Job], rates: Rates, threads: int) -> int:
     """
     import torch
 
-    before, began, found = torch.get_num_threads(), time.monotonic(), {}
+    before, began = torch.get_num_threads(), time.monotonic()
+    found: dict[str, float] = {}
     torch.set_num_threads(threads)
     for job in (one for one in jobs if one.kind in TRAINING):
         shape = _shape(job)
@@ -139,7 +140,8 @@ def _item_seconds(settings: JSON, shape: Sequence[int]) -> float:
     device = torch.device("cuda" if cuda else "cpu")
     network = DenseNetwork(build_backbone(BackboneSettings(choice["name"], choice["width"])), 1).to(device)
     items = min(2, settings["loop"]["batch_size"])
-    x, spent = torch.rand((items, 1, *shape), device=device), 0.0
+    x = torch.rand((items, 1, *shape), device=device)
+    spent = 0.0
     for _ in range(2):  # the first warms up
         began = time.monotonic()
         network(x).square().mean().backward()

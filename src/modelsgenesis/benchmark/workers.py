@@ -136,10 +136,14 @@ class Workers:
                 worker.process.terminate()
 
     def close(self) -> None:
-        """End all workers at once."""
-        for worker in self._busy + self._idle:
+        """End all workers: idle ones by themselves, busy ones at once."""
+        for worker in self._idle:
+            worker.connection.close()
+        for worker in self._busy:
             worker.process.kill()
         for worker in self._busy + self._idle:
+            worker.process.join(10)
+            worker.process.kill()
             worker.process.join()
             worker.connection.close()
         self._busy, self._idle = [], []
