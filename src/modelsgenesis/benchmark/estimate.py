@@ -139,7 +139,7 @@ def _item_seconds(settings: JSON, shape: Sequence[int]) -> float:
     cuda = settings["loop"]["accelerator"] in ("auto", "cuda", "gpu") and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     network = DenseNetwork(build_backbone(BackboneSettings(choice["name"], choice["width"])), 1).to(device)
-    items = min(2, settings["loop"]["batch_size"])
+    items = min(2, int(settings["loop"]["batch_size"]))
     x = torch.rand((items, 1, *shape), device=device)
     spent = 0.0
     for _ in range(2):  # the first warms up
