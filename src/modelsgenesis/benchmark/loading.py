@@ -127,8 +127,10 @@ def _with_places(plan: Plan, given: dict[str, str], path: Path) -> Plan:
         return _absolute(fill(text), folder) if text else ""
 
     def data(name: str, one: DataSpec) -> DataSpec:
-        at = mine.get(name) or ("" if one.phantoms else place(one.path))
-        return replace(one, path=at, options={key: fill(value) for key, value in one.options.items()})
+        options = {key: fill(value) for key, value in one.options.items()}
+        if name in mine:  # in place of phantoms, too
+            return replace(one, path=mine[name], options=options, phantoms=None)
+        return replace(one, path=place(one.path), options=options)
 
     def store(one: StoreSpec) -> StoreSpec:
         return replace(one, path=place(one.path), scans=tuple(place(scan) for scan in one.scans))
