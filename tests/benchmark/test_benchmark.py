@@ -89,6 +89,9 @@ def test_tuning_is_told(finished: Path) -> None:
     trial = finished / "out" / told["scratch"]["chosen"]
     assert told["scratch"]["trials"][0]["validation"] == Run(trial).manifest()["best"]["auc"]
     assert not (trial / "predictions").exists()  # nobody looks at test cases to choose settings
+    kept = {path.name for path in (finished / "out").rglob("*") if path.suffix in (".pt", ".safetensors")}
+    assert kept == {"weights.safetensors"}
+    assert not (trial / "weights.safetensors").exists()
 
 
 def test_loose_runs_read_as_a_comparison(finished: Path) -> None:
