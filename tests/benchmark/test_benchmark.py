@@ -89,8 +89,8 @@ def test_tuning_is_told(finished: Path) -> None:
     trial = finished / "out" / told["scratch"]["chosen"]
     assert told["scratch"]["trials"][0]["validation"] == Run(trial).manifest()["best"]["auc"]
     assert not (trial / "predictions").exists()  # nobody looks at test cases to choose settings
-    kept = {path.name for path in (finished / "out").rglob("*") if path.suffix in (".pt", ".safetensors")}
-    assert kept == {"weights.safetensors"}
+    for made in ("pretraining", "tuning", "runs"):
+        assert not list((finished / "out" / made).rglob("*.pt"))
     assert not (trial / "weights.safetensors").exists()
 
 
