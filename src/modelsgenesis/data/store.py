@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from modelsgenesis.config import digest
 from modelsgenesis.data.arrays import SCANS, array_path, create_groups, open_array, stored_bytes, write_array
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest
@@ -92,6 +93,10 @@ class Store:
         if tuple(handle.shape) != scan.shape or handle.dtype.name != scan.dtype:
             raise GenesisError(f"{array_path(self.path, scan.id)}: is not what the manifest says; prepare it again")
         return handle
+
+    def digest(self) -> str:
+        """Identifies the contents of all scans; from the manifest alone."""
+        return digest([[scan.id, scan.digest, list(scan.shape)] for scan in self.scans])
 
     def verify(self) -> list[str]:
         """Read every array to its checksums; one line for each scan that is damaged, none when all is well."""
