@@ -1,0 +1,123 @@
+"use strict";
+(() => {
+  const viewer = document.getElementById("viewer");
+  if (!viewer) return;
+  const by = (name) => document.getElementById(name);
+  const note = by("viewer-note"), choose = by("choose"), canvas = by("canvas");
+  const COLOURS = [[255, 159, 67], [56, 214, 232], [255, 107, 181], [123, 237, 106], [167, 139, 250], [255, 225, 77], [255, 107, 94], [90, 162, 255]];
+  const PREDICTED = [[255, 240, 90], [120, 140, 255], [255, 120, 255], [240, 255, 200], [255, 255, 255], [255, 120, 60], [255, 200, 220], [120, 255, 255]];
+  let nv = null, busy = Promise.resolve();
+
+  const bytes = (id) => Uint8Array.from(atob(by(id).textContent), (letter) => letter.charCodeAt(0));
+  const unpacked = async (id) => new Response(new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+
+  // NiiVue lies compressed in the page; only this script, by its hash, may run.
+  const library = async () => {
+    if (globalThis.niivue) return globalThis.niivue;
+    const script = document.createElement("script");
+    script.textContent = new TextDecoder().decode(await unpacked("niivue-script"));
+    document.head.append(script);
+    script.remove();
+    if (!globalThis.niivue) throw new Error("the viewer did not start");
+    return globalThis.niivue;
+  };
+
+  const labels = (names, colours) => {
+    const lut = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: ["background"] };
+    Object.entries(names).forEach(([value, name]) => {
+      const [r, g, b] = colours[(Number(value) - 1) % colours.length];
+      lut.R.push(r); lut.G.push(g); lut.B.push(b); lut.A.push(255); lut.I.push(Number(value)); lut.labels.push(name);
+    });
+    return lut;
+  };
+
+  const start = async () => {
+    const probe = document.createElement("canvas").getContext("webgl2");
+    if (!probe) throw new Error("this browser has no WebGL 2; the slices below show the same");
+    probe.getExtension("WEBGL_lose_context")?.loseContext();
+    const { Niivue } = await library();
+    viewer.querySelectorAll(".tools, .stage").forEach((part) => { part.hidden = false; });
+    by("open").hidden = true;
+    nv = new Niivue({
+      backColor: [0, 0, 0, 1], crosshairColor: [1, 1, 1, 0.55], crosshairWidth: 1, show3Dcrosshair: true, isRadiologicalConvention: true,
+      dragAndDropEnabled: false, loadingText: "", multiplanarForceRender: true, isColorbar: false, textHeight: 0.035, logLevel: "error",
+    });
+    await nv.attachToCanvas(canvas);
+    nv.onLocationChange = (place) => { by("place").textContent = told(place); };
+  };
+
+  const told = (place) => {
+    const [image, ...sides] = place.values;
+    const [low, high] = choose.selectedOptions[0].dataset.window.split(" ").map(Number);
+    const value = low + (image.value * (high - low)) / 255;
+    const names = JSON.parse(choose.selectedOptions[0].dataset.legend);
+    const side = (index, name) => (sides[index] ? `${name}: ${names[Math.round(sides[index].value)] ?? "none"}` : "");
+    return [`intensity ${value.toFixed(high - low > 10 ? 0 : 2)}`, side(0, "truth"), side(1, "prediction")].filter(Boolean).join(" · ");
+  };
+
+  const load = async () => {
+    note.textContent = "Unpacking …";
+    if (!nv) await start();
+    const { NVImage } = await library(), id = choose.value, names = JSON.parse(choose.selectedOptions[0].dataset.legend);
+    [...nv.volumes].reverse().forEach((volume) => nv.removeVolume(volume));
+    nv.addVolume(await NVImage.new(await unpacked(`${id}-image`), `${id}.nii`, "gray", 1, null, 0, 255));
+    for (const [side, colours] of [["truth", COLOURS], ["prediction", PREDICTED]]) {
+      if (!by(`${id}-${side}`)) continue;
+      const map = await NVImage.new(await unpacked(`${id}-${side}`), `${side}.nii`, "gray", 0.5);
+      map.setColormapLabel(labels(names, colours));
+      nv.addVolume(map);
+    }
+    key(names);
+    shade();
+    nv.setSliceType(Number(by("view").value));
+    toStructure(await unpacked(by(`${id}-truth`) ? `${id}-truth` : `${id}-image`));
+    note.textContent = "Drag to move the crosshair, scroll for slices, right-drag for contrast. Right of the patient is left, as radiologists look.";
+    viewer.dataset.shown = id;
+  };
+
+  // The crosshair starts in the middle of what is labelled.
+  const toStructure = (buffer) => {
+    const view = new DataView(buffer), size = [42, 44, 46].map((at) => view.getInt16(at, true));
+    const voxels = new Uint8Array(buffer, 352);
+    let count = 0, sum = [0, 0, 0];
+    if (by(`${choose.value}-truth`)) for (let z = 0, at = 0; z < size[2]; z++) for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++, at++) if (voxels[at]) { count++; sum[0] += x; sum[1] += y; sum[2] += z; }
+    const middle = count ? sum.map((total) => total / count) : size.map((side) => (side - 1) / 2);
+    nv.scene.crosshairPos = nv.vox2frac(middle.map(Math.round));
+    nv.createOnLocationChange();
+    nv.drawScene();
+  };
+
+  const shade = () => {
+    const opacity = Number(by("opacity").value);
+    ["truth", "prediction"].forEach((side, index) => { if (nv.volumes[index + 1]) nv.setOpacity(index + 1, by(side).checked ? opacity : 0); });
+    nv.updateGLVolume();
+  };
+
+  const key = (names) => {
+    const swatch = ([r, g, b]) => Object.assign(document.createElement("span"), { className: "swatch", style: `background: rgb(${r} ${g} ${b}); margin-left: 0.9em` });
+    by("key").replaceChildren(...Object.entries(names).flatMap(([value, name]) => {
+      const index = (Number(value) - 1) % COLOURS.length;
+      return [swatch(COLOURS[index]), `${name}, truth`, swatch(PREDICTED[index]), `${name}, prediction`];
+    }));
+  };
+
+  // One after another, so that quick changes cannot mix two volumes.
+  const show = () => {
+    busy = busy.then(load).catch((error) => {
+      note.textContent = `The viewer cannot be shown: ${error.message}.`;
+      viewer.dataset.failed = error.message;
+    });
+    return busy;
+  };
+  by("open").addEventListener("click", show);
+  choose.addEventListener("change", () => { if (nv) show(); });
+  ["truth", "prediction", "opacity"].forEach((name) => by(name).addEventListener("input", () => nv && shade()));
+  by("view").addEventListener("change", () => nv && nv.setSliceType(Number(by("view").value)));
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button.show");
+    if (!button) return;
+    choose.value = button.dataset.volume;
+    viewer.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    show();
+  });
+})();
