@@ -236,6 +236,44 @@ def evaluate(given: Arguments) -> None:
     print(table([evaluate_run(path) for path in choice.runs]))
 
 
+def benchmark(given: Arguments) -> None:
+    """Compare initialisations on several targets: pre-train, tune, fine-tune and evaluate whatever a plan names.
+
+    Example: genesis benchmark phantom-tiny --out benchmark --processes 2
+
+    The plan is a YAML file (docs/benchmark.md) or one of those that come with the package: phantom-tiny, phantom-full,
+    phantom-full-gpu, label-efficiency, distortions, dimensions, domains, papers. Interrupted, even killed, the same
+    command goes on; what failed is tried again.
+    """
+    from modelsgenesis.benchmark.run import benchmark as run
+
+    one = dataclasses.field
+    fields: list[Any] = [
+        ("plan", _positional(str, "A YAML file, or the name of a plan of the package.")),
+        ("out", _flag(Path, "Folder for everything it makes.")),
+        (
+            "data",
+            _flag(tuple[str, ...], "NAME=PLACE ...: where data or downloads named in the plan lie."),
+            one(default=()),
+        ),
+        ("only", _flag(tuple[str, ...], "Data of the plan to keep; empty: all."), one(default=())),
+        ("processes", _flag(int, "Workers; 0: one a GPU, else one for every two cores."), one(default=0)),
+        (
+            "stop_after",
+            _flag(float, "Minutes after which it saves and ends, to be continued; 0: never."),
+            one(default=0.0),
+        ),
+        ("dry_run", _flag(bool, "Show the matrix and how long it might take."), one(default=False)),
+    ]
+    choice = _parse("benchmark", dataclasses.make_dataclass("Benchmark", fields), given, benchmark.__doc__)
+    wrong = [entry for entry in choice.data if "=" not in entry]
+    if wrong:
+        raise UsageError(f"benchmark: --data {wrong[0]}: give NAME=PLACE")
+    places = dict(entry.split("=", 1) for entry in choice.data)
+    options = (choice.processes, choice.stop_after, choice.dry_run)
+    print(run(choice.plan, choice.out, places, choice.only, *options))
+
+
 def phantom(given: Arguments) -> None:
     """Write procedural anatomy with known truth in the layout of a real data set.
 
@@ -349,5 +387,6 @@ def _said(given: Arguments, flag: str) -> str | None:
 
 
 COMMANDS: dict[str, Callable[[Arguments], None]] = {
-    command.__name__: command for command in (demo, prepare, pretrain, finetune, predict, evaluate, phantom, info)
+    command.__name__: command
+    for command in (demo, prepare, pretrain, finetune, predict, evaluate, benchmark, phantom, info)
 }

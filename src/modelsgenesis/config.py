@@ -5,7 +5,7 @@ import hashlib
 import json
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform, get_args, get_origin
 
 import yaml
 
@@ -43,33 +43,61 @@ def _explain(cls: type[Any], problem: Any) -> str:
         return f"{place} = {problem['input']!r}: {problem['msg'].lower()}"
     owner: Any = cls
     for parent in parents:
-        owner = next((field.type for field in dataclasses.fields(owner) if field.name == parent), owner)
+        owner = _below(owner, parent)
     valid = [field.name for field in dataclasses.fields(owner)] if dataclasses.is_dataclass(owner) else []
     close = get_close_matches(name, valid, 1)
     return f"{place}: no such setting" + (f", did you mean {close[0]}?" if close else f", valid: {', '.join(valid)}")
 
 
-def load(cls: type[T], path: Path, base: T | None = None) -> T:
-    """Read the YAML file `path` into `cls`; names it leaves out keep the value they have in `base`."""
+def _below(owner: Any, name: str) -> Any:
+    """The type of the part `name` of settings of type `owner`; of a mapping, that of its values."""
+    inner: Any = owner
+    if dataclasses.is_dataclass(owner):
+        inner = next((field.type for field in dataclasses.fields(owner) if field.name == name), owner)
+    elif get_origin(owner) is dict:
+        inner = get_args(owner)[1]
+    classes = [one for one in get_args(inner) if dataclasses.is_dataclass(one)]
+    return classes[0] if classes and get_origin(inner) is not dict else inner
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose only booleans are true and false: `on` and `off` are names and values of settings."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or letter in "tTfF"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_yaml(path: Path) -> JSON:
+    """The mapping in the YAML file `path`; UsageError when it cannot be read or is something else."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: must be a mapping of settings, not {type(values).__name__}")
+    return values
+
+
+def load(cls: type[T], path: Path, base: T | None = None) -> T:
+    """Read the YAML file `path` into `cls`; names it leaves out keep the value they have in `base`."""
+    values = read_yaml(path)
     return overlaid(cls, base, values, str(path))
 
 
 def overlaid(cls: type[T], base: T | None, values: JSON, source: str) -> T:
     """The settings `base` (None: the defaults) with the `values` of `source` in their places; raises as `build`."""
-    return build(cls, _merge(to_dict(base) if base is not None else {}, values), source)
+    return build(cls, merge(to_dict(base) if base is not None else {}, values), source)
 
 
-def _merge(base: JSON, values: JSON) -> JSON:
+def merge(base: JSON, values: JSON) -> JSON:
+    """`base` with `values` in their places, mapping by mapping; neither is edited."""
     merged = dict(base)
     for name, value in values.items():
         both = isinstance(value, dict) and isinstance(merged.get(name), dict)
-        merged[name] = _merge(merged[name], value) if both else value
+        merged[name] = merge(merged[name], value) if both else value
     return merged
 
 

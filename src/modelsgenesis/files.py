@@ -58,3 +58,27 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise GenesisError(f"{path}: cannot be read as JSON ({error})") from error
+
+
+@contextmanager
+def only_writer(folder: Path, command: str, wait: bool = False) -> Iterator[None]:
+    """Hold `folder`, made if need be, for this process; a lock of the system, so that it cannot outlive a killed one.
+
+    Raises GenesisError when another `command` holds it and `wait` is false, or when the folder cannot be made.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / ".lock").open("w")
+    except OSError as error:
+        raise GenesisError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            raise GenesisError(f"{folder}: another {command} is writing to it; wait for it to end") from error
+        yield

@@ -1,7 +1,7 @@
 """`genesis finetune`: train a target task from labelled data, from scratch or from pre-trained weights."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from modelsgenesis.config import overlaid, settings, to_dict
+from modelsgenesis.data.manifest import Scan
+from modelsgenesis.data.seen import write_images
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import replacing, write_json
 from modelsgenesis.held_out import predict_held_out
@@ -59,6 +61,8 @@ class FinetuneSettings:
     """Classification: training cases are drawn uniformly, or balanced: each class as often."""
     augmentation: str = "light"
     """off, light or strong; strong flips, so it is not for labels that tell left from right."""
+    held_out: bool = True
+    """Predict the test cases when training has ended; off for runs that only choose settings."""
     cache: str = ""
     """Where prepared scans are kept for other runs; empty: the folder `cache` beside the run."""
     split: SplitChoice = SplitChoice()
@@ -96,7 +100,7 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     run, fabric = Run(out), make_fabric(config.loop)
     if begin(fabric, run, "finetune", config, prepared.digest(), resume):
         with no_empty_run(fabric, run):
-            _train(prepared, backbone, origin, run, fabric, config)
+            _train(target, prepared, backbone, origin, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
     return run
 
@@ -108,6 +112,7 @@ def read_target(target: str, data: Path, config: FinetuneSettings, cache: Path) 
 
 
 def _train(
+    name: str,
     prepared: PreparedTarget,
     backbone: BackboneSettings,
     origin: JSON,
@@ -116,7 +121,7 @@ def _train(
     config: FinetuneSettings,
 ) -> None:
     described = prepared.target
-    sides, unused = _sides(described, config)
+    sides, unused = used_sides(described, config)
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
@@ -128,20 +133,23 @@ def _train(
     if fabric.is_global_zero:
         _tell(report, warnings)
         write_json(run.path / "split.json", {**_by_side(sides), "unused": unused})
+        write_images(run.path, _images(prepared, sides))
         run.note(
             init=report.to_dict(),
             warnings=warnings,
             device=str(fabric.device),
             parameters=sum(p.numel() for p in network.parameters()),
+            target=name,
             task=described.task,
             monitor=task.monitor,
             subjects={side: len(names) for side, names in _by_side(sides).items()},
         )
-    state = fit(task, network, fabric, run, config.loop, config.optim)
+    state = fit(task, network, fabric, run, config.loop, config.optim, report.taken)
     if fabric.is_global_zero:
         with replacing(run.weights) as temporary:
             temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
-        predict_held_out(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
+        if config.held_out:
+            predict_held_out(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
         metrics = run.metrics()
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
         run.finish(best=next((entry for entry in metrics if entry["step"] == state.best_step), {}))
@@ -161,7 +169,7 @@ def _refuse_unfit(network: Any, data: PreparedTarget, config: FinetuneSettings) 
 
 
 def _cache(config: FinetuneSettings, out: Path) -> Path:
-    return Path(config.cache) if config.cache else out.absolute().parent / "cache"
+    return Path(config.cache).absolute() if config.cache else out.absolute().parent / "cache"
 
 
 def _scope(config: FinetuneSettings, target: Target) -> str:
@@ -169,11 +177,18 @@ def _scope(config: FinetuneSettings, target: Target) -> str:
     return automatic if config.scope == "auto" else config.scope
 
 
-def _sides(target: Target, config: FinetuneSettings) -> tuple[Split, list[str]]:
+def used_sides(target: Target, config: FinetuneSettings) -> tuple[Split, list[str]]:
     """The split with the training subjects that may be used, and those that may not."""
     whole = split(target, config.split, config.fold)
     kept = fraction_of(whole.training, strata_of(target), config.label_fraction, config.seed)
     return replace(whole, training=kept), sorted(set(whole.training) - set(kept))
+
+
+def _images(data: PreparedTarget, sides: Split) -> Iterator[tuple[str, str, Scan]]:
+    """(side, subject, scan) of every image that the run uses."""
+    for side, subjects in _by_side(sides).items():
+        for case in data.of(subjects):
+            yield from ((side, case.case.subject, scan) for scan in case.images)
 
 
 def _by_side(sides: Split) -> dict[str, list[str]]:
@@ -234,6 +249,6 @@ def summary(run: Run) -> str:
             f"{manifest['task']}: {', '.join(f'{count} {side}' for side, count in subjects.items())} subjects",
             f"validation {monitor} {best[monitor]:.3f} at step {best['step']}" + (f" ({others})" if others else ""),
             f"weights: {run.weights}",
-            *([f"predictions of the test cases: {run.predictions}"] if subjects["test"] else []),
+            *([f"predictions of the test cases: {run.predictions}"] if run.predictions.is_dir() else []),
         ]
     )

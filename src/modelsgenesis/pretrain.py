@@ -8,8 +8,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from modelsgenesis.config import digest, settings, to_dict
+from modelsgenesis.config import settings, to_dict
 from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.seen import write_images
 from modelsgenesis.data.splits import SplitSettings, split_subjects
 from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
@@ -94,7 +95,7 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     store, run = open_store(store_path), Run(out)
     _refuse_unfit(config)
     fabric = make_fabric(config.loop)
-    if begin(fabric, run, "pretrain", config, _data_digest(store), resume):
+    if begin(fabric, run, "pretrain", config, store.digest(), resume):
         with no_empty_run(fabric, run):
             _train(store, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
@@ -114,6 +115,10 @@ def _train(store: Store, run: Run, fabric: Fabric, config: PretrainSettings) -> 
     training, validation = split_subjects((scan.subject for scan in store.scans), config.split, config.seed)
     if fabric.is_global_zero:
         write_json(run.path / "split.json", {"training": training, "validation": validation})
+        sides = {
+            subject: side for side, names in (("training", training), ("validation", validation)) for subject in names
+        }
+        write_images(run.path, ((sides[scan.subject], scan.subject, scan) for scan in store.scans))
     samplers = [
         CubeSampler(store, [scan for scan in store.scans if scan.subject in set(side)], config.cubes)
         for side in (training, validation)
@@ -131,7 +136,7 @@ def _train(store: Store, run: Run, fabric: Fabric, config: PretrainSettings) -> 
             scans_dropped=[scan.id for sampler in samplers for scan in sampler.dropped],
             baselines=task.check.baselines,
         )
-    state = fit(task, network, fabric, run, config.loop, config.optim)
+    state = fit(task, network, fabric, run, config.loop, config.optim, report.taken)
     if fabric.is_global_zero:
         _close(task, run, state.best_step)
 
@@ -213,10 +218,6 @@ def _close(task: _Pretraining, run: Run, best_step: int) -> None:
     with replacing(run.weights) as temporary:
         temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
     run.finish(best=best)
-
-
-def _data_digest(store: Store) -> str:
-    return digest([[scan.id, scan.digest, list(scan.shape)] for scan in store.scans])
 
 
 def summary(run: Run) -> str:

@@ -35,6 +35,7 @@ class Scan:
         dtype: "uint8" or "uint16".
         bytes: size of the stored array on disk.
         series: SeriesInstanceUID of a DICOM series, else None.
+        voxels: hash of the decoded voxels, before windowing and resampling: that of the same image in another format.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Scan:
     dtype: str
     bytes: int
     series: str | None = None
+    voxels: str = ""
 
     def to_json(self) -> JSON:
         """The scan as the plain values of its manifest line."""

@@ -10,15 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from modelsgenesis.config import to_dict
 from modelsgenesis.data.arrays import SCANS, array_path, create_groups, write_array
 from modelsgenesis.data.convert import PrepareSettings, convert
 from modelsgenesis.data.index import Source, index_sources
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
-from modelsgenesis.data.volume import read_series, read_volume
+from modelsgenesis.data.volume import read_series, read_volume, voxel_digest
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.files import read_json, write_csv, write_json
+from modelsgenesis.files import only_writer, read_json, write_csv, write_json
 from modelsgenesis.progress import Progress
 from modelsgenesis.types import JSON
 
@@ -103,7 +105,7 @@ def prepare(
     """
     config, store, began = config or PrepareSettings(), Path(out), time.monotonic()
     sources = index_sources(inputs, config.subject)
-    with _only_writer(store, wait):
+    with only_writer(store, "genesis prepare", wait):
         _agree_on_settings(store, config)
         create_groups(store)
         _clear_leftovers(store)
@@ -163,6 +165,7 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
                 if source.series is None
                 else read_series(source.path, source.files, limit)
             )
+        voxels = voxel_digest(volume.array) if np.isfinite(volume.array).all() else ""
         volume, array, intensity = convert(volume, config)
     except GenesisError as error:
         return _Rejected(str(error).removeprefix(f"{source.path}: "))
@@ -183,6 +186,7 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
         dtype=array.dtype.name,
         bytes=size,
         series=source.series,
+        voxels=voxels,
     )
 
 
@@ -279,24 +283,3 @@ def _clear_leftovers(store: Path) -> None:
     """Arrays that a killed run left unfinished."""
     for leftover in (store / SCANS).glob(".*"):
         shutil.rmtree(leftover, ignore_errors=True)
-
-
-@contextmanager
-def _only_writer(store: Path, wait: bool) -> Iterator[None]:
-    """Hold the store for this process; a lock of the system, so that it cannot outlive a killed one."""
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
-
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        handle = (store / ".lock").open("w")
-    except OSError as error:
-        raise GenesisError(f"{store}: cannot be made ({error.strerror}); choose another folder") from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError as error:
-            raise GenesisError(f"{store}: another genesis prepare is writing to it; wait for it to end") from error
-        yield

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from modelsgenesis.config import digest
 from modelsgenesis.data.arrays import SCANS, array_path, create_groups, open_array, stored_bytes, write_array
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest
@@ -87,6 +88,10 @@ class Store:
         if len(self._handles) > OPEN_HANDLES:
             self._handles.popitem(last=False)
         return handle
+
+    def digest(self) -> str:
+        """Identifies the contents of all scans; from the manifest alone."""
+        return digest([[scan.id, scan.digest, list(scan.shape)] for scan in self.scans])
 
     def verify(self) -> list[str]:
         """Read every array to its checksums; one line for each scan that is damaged, none when all is well."""

@@ -128,14 +128,15 @@ def _outcome(worker: _Worker[Job], seconds: float) -> tuple[Any] | None:
             raise GenesisError(
                 "worker processes cannot start; run from a file guarded by __name__ == '__main__'"
             ) from None
-        return (Lost(f"the reader crashed ({_exit_cause(worker.process.exitcode)})", retry=True),)
+        return (Lost(f"the reader crashed ({exit_cause(worker.process.exitcode)})", retry=True),)
     if not worker.ready:
         worker.ready, worker.deadline = True, time.monotonic() + seconds  # starting up is not the job's fault
         return None
     return (result,)
 
 
-def _exit_cause(code: int | None) -> str:
+def exit_cause(code: int | None) -> str:
+    """The exit code of a process in words: the name of the signal that ended it, if one did."""
     try:
         return signal.Signals(-(code or 0)).name
     except ValueError:
@@ -145,7 +146,7 @@ def _exit_cause(code: int | None) -> str:
 def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
     """The life of a worker: announce itself, then answer jobs until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     connection.send(None)
     while True:
         try:
@@ -161,7 +162,8 @@ def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
         connection.send(result)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """In a thread of a worker: end the process when the one that started it does, however that ends."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

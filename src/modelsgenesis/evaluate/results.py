@@ -82,6 +82,7 @@ class Leak:
         target: name of the labelled data.
         kind: "subject" or "image".
         names: subjects, or files, that are in both.
+        side: of the target data: "test", "validation", or "training", which is no leak; "" where it is not known.
     """
 
     pretraining: Path
@@ -89,6 +90,7 @@ class Leak:
     target: str
     kind: str
     names: tuple[str, ...]
+    side: str = ""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ class LoadReport:
     skipped: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
+    @property
+    def taken(self) -> frozenset[str]:
+        """Names of the network's tensors that came from the source."""
+        return frozenset((*self.loaded, *self.adapted))
+
     def to_dict(self) -> JSON:
         """Plain values for a manifest."""
         return asdict(self)

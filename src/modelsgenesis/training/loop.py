@@ -1,7 +1,7 @@
 """The training loop of pre-training and fine-tuning, on Lightning Fabric."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -15,7 +15,7 @@ from modelsgenesis.training import checkpoint
 from modelsgenesis.training.board import Board
 from modelsgenesis.training.checkpoint import State
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
-from modelsgenesis.training.optim import Schedule, build_optimiser
+from modelsgenesis.training.optim import Schedule, build_optimiser, parameter_groups
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 
 Batch = tuple[Tensor, ...]
@@ -61,10 +61,18 @@ def make_fabric(loop: LoopSettings) -> Fabric:
     return fabric
 
 
-def fit(task: Task, network: nn.Module, fabric: Fabric, run: Run, loop: LoopSettings, optim: OptimSettings) -> State:
+def fit(
+    task: Task,
+    network: nn.Module,
+    fabric: Fabric,
+    run: Run,
+    loop: LoopSettings,
+    optim: OptimSettings,
+    loaded: Collection[str] = (),
+) -> State:
     """Train `network` in place from the run's checkpoint, if there is one, to the end.
 
-    Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
+    `loaded` names the tensors taken over from init, which `optim` may treat differently. Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
     finite.
     """
     if loop.batch_size % loop.accumulate:
@@ -74,7 +82,7 @@ def fit(task: Task, network: nn.Module, fabric: Fabric, run: Run, loop: LoopSett
         network = network.to(memory_format=channels_last(network.backbone.axes))  # type: ignore
     if loop.compile:
         network.compile()
-    wrapped, optimiser = fabric.setup(network, build_optimiser(network.parameters(), optim))
+    wrapped, optimiser = fabric.setup(network, build_optimiser(parameter_groups(network, loaded, optim), optim))
     schedule = Schedule(optimiser, optim, loop.steps, task.lower_is_better)
     path = run.checkpoints / "last.pt"
     state = checkpoint.load(path, network, optimiser, schedule)

@@ -1,7 +1,7 @@
 """Optimiser and learning-rate schedule from settings."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
@@ -11,7 +11,35 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.training.settings import OptimSettings
 
 
-def build_optimiser(parameters: Iterable[nn.Parameter], choice: OptimSettings) -> torch.optim.Optimizer:
+LOADED = "loaded"
+"""Key of the group of an optimiser whose tensors were taken over from init."""
+
+Parameters = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
+
+
+def parameter_groups(network: nn.Module, loaded: Collection[str], choice: OptimSettings) -> Parameters:
+    """The parameters of `network`; in two groups, new and loaded, where `choice` treats them differently.
+
+    Args:
+        network: a network of `models.heads`.
+        loaded: names of the tensors taken over from init, as published (no `backbone.` prefix).
+        choice: says how the two differ.
+
+    Raises UsageError for a negative number of steps, or a share of the rate below 0.
+    """
+    if choice.head_steps < 0 or choice.loaded_lr < 0:
+        raise UsageError(
+            f"optim.head_steps {choice.head_steps}, optim.loaded_lr {choice.loaded_lr}: must not be below 0"
+        )
+    if choice.head_steps == 0 and choice.loaded_lr == 1:
+        return network.parameters()
+    parts: dict[bool, list[nn.Parameter]] = {False: [], True: []}
+    for name, parameter in network.named_parameters():
+        parts[name.removeprefix("backbone.") in loaded].append(parameter)
+    return [{"params": members, LOADED: is_loaded} for is_loaded, members in parts.items() if members]
+
+
+def build_optimiser(parameters: Parameters, choice: OptimSettings) -> torch.optim.Optimizer:
     """The optimiser `choice` names; UsageError for an unknown one."""
     match choice.optimiser:
         case "adamw":
@@ -43,10 +71,11 @@ class Schedule:
         self._factor, self._best, self._waited = 1.0, math.inf, 0
 
     def set(self, step: int) -> float:
-        """Set and return the rate of step `step` (counted from 0)."""
+        """Set and return the rate of step `step` (counted from 0); that of new tensors, where loaded ones differ."""
         rate = self._choice.lr * self._share(step)
+        of_loaded = rate * self._choice.loaded_lr if step >= self._choice.head_steps else 0.0
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = of_loaded if group.get(LOADED) else rate
         return rate
 
     def _share(self, step: int) -> float:

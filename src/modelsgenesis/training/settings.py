@@ -27,6 +27,10 @@ class OptimSettings:
     """Schedule plateau: smallest learning rate."""
     clip: float = 1.0
     """Largest norm of the gradient; 0 leaves it alone."""
+    head_steps: int = 0
+    """First steps in which tensors taken over from init stay as they are, while new ones (the head) learn."""
+    loaded_lr: float = 1.0
+    """Tensors taken over from init learn at this share of the rate; 1: all alike, as in the papers."""
 
 
 @settings

@@ -1,0 +1,1 @@
+"""`genesis benchmark`: targets x inits x backbones x label fractions x seeds as one plan (docs/benchmark.md)."""

@@ -1,0 +1,62 @@
+"""What has become of each job, one JSON line an event; the last line of a job counts, a torn one does not."""
+
+import json
+import os
+from pathlib import Path
+
+from modelsgenesis.errors import GenesisError
+from modelsgenesis.types import JSON
+
+JOURNAL = "benchmark.jsonl"
+
+
+class Journal:
+    """The file `benchmark.jsonl` of a benchmark.
+
+    Entries: `job`, `kind`, `group`, `cost`, `key`, `status` (started, finished, failed, interrupted), `seconds`, and
+    `message`, `data` or `score`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / JOURNAL
+        self.entries = self._read()
+        self._latest: dict[str, JSON] = {entry["job"]: entry for entry in self.entries}
+
+    def _read(self) -> list[JSON]:
+        if not self._path.is_file():
+            return []
+        entries = []
+        for line in self._path.read_text(encoding="utf-8", errors="replace").split("\n"):
+            try:
+                entries.append(json.loads(line))
+            except ValueError:  # torn, or empty
+                continue
+        return entries
+
+    def last(self, job: str) -> JSON:
+        """The last entry of a job; {} when there is none."""
+        return self._latest.get(job, {})
+
+    def add(self, **entry: object) -> None:
+        """Append an entry, on disk when this returns."""
+        line = json.dumps(entry, ensure_ascii=False)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as handle:
+                torn = handle.tell() > 0 and not self._ends_well()
+                handle.write(("\n" if torn else "") + line + "\n")
+                handle.flush()
+                os.fsync(handle.fileno())
+        except OSError as error:
+            raise GenesisError(f"{self._path}: could not be written ({error.strerror}); free space?") from error
+        self.entries.append(json.loads(line))
+        self._latest[self.entries[-1]["job"]] = self.entries[-1]
+
+    def _ends_well(self) -> bool:
+        with self._path.open("rb") as handle:
+            handle.seek(-1, os.SEEK_END)
+            return handle.read(1) == b"\n"
+
+    def seconds_of(self, job: str) -> float:
+        """All seconds spent on a job, interrupted attempts included."""
+        return float(sum(entry.get("seconds", 0.0) for entry in self.entries if entry["job"] == job))

@@ -1,0 +1,137 @@
+"""Reading a plan: shipped ones by name, others from a file; base plans, places given on the command line."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from modelsgenesis.benchmark.plan import DataSpec, InitSpec, Plan, StoreSpec
+from modelsgenesis.config import build, merge, read_yaml
+from modelsgenesis.errors import UsageError
+from modelsgenesis.types import JSON
+
+SECTIONS = ("paths", "data", "stores", "pretraining", "inits", "backbones", "tune")
+_PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+def shipped() -> dict[str, Path]:
+    """Name -> file of the plans that come with the package."""
+    folder = Path(str(files("modelsgenesis"))) / "plans"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_plan(name: str, places: Mapping[str, str] | None = None, only: Sequence[str] = ()) -> Plan:
+    """The plan called `name`, or of the file `name`, with every place made absolute.
+
+    Args:
+        name: a shipped plan, or a YAML file.
+        places: what --data gave, relative to the working directory: name of a path or of data -> place.
+        only: names of the data to keep; empty: all.
+
+    A path that is still empty stays so: `missing` lists those.
+    Raises UsageError listing all unknown names and wrong values at once.
+    """
+    path = _find(name)
+    plan = build(Plan, _values(path, ()), str(path))
+    plan = _limited(plan, only, path)
+    return _with_places(plan, dict(places or {}), path)
+
+
+def missing(plan: Plan) -> list[str]:
+    """Names that --data must give before the plan can run."""
+    text = str([[d.path, d.options] for d in plan.data.values()]) + str(list(plan.stores.values())) + str(plan.inits)
+    named = {name for name in _PLACE.findall(text) if name in plan.paths}
+    empty = {name for name, data in plan.data.items() if data.phantoms is None and not data.path}
+    return sorted(named | empty)
+
+
+def _find(name: str) -> Path:
+    known = shipped()
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(f"plan {name}: neither a file nor a shipped plan; shipped: {', '.join(known)}")
+    return path.absolute()
+
+
+def _values(path: Path, seen: tuple[Path, ...]) -> JSON:
+    """The plain values of a plan laid over those of its base."""
+    values = read_yaml(path)
+    if path in seen:
+        raise UsageError(f"{path}: is its own base ({' -> '.join(one.name for one in (*seen, path))})")
+    if values.get("base"):
+        base = str(values["base"])
+        beside = path.parent / base
+        values = merge(_values(beside if beside.is_file() else _find(base), (*seen, path)), values)
+    for section in SECTIONS:
+        entries = values.get(section)
+        if isinstance(entries, dict):
+            values[section] = {name: entry for name, entry in entries.items() if entry is not None}
+    return values
+
+
+def _limited(plan: Plan, only: Sequence[str], path: Path) -> Plan:
+    unknown = sorted(set(only) - set(plan.data))
+    if unknown:
+        raise UsageError(f"--only {' '.join(unknown)}: not among the data of {path.name}: {', '.join(plan.data)}")
+    if not only:
+        return plan
+    return replace(plan, data={name: data for name, data in plan.data.items() if name in only})
+
+
+def _with_places(plan: Plan, given: dict[str, str], path: Path) -> Plan:
+    """Placeholders filled in where their places are known; the rest made absolute."""
+    unknown = sorted(set(given) - {*plan.paths, *plan.data})
+    if unknown:
+        raise UsageError(f"--data {unknown[0]}: {path.name} names no such data; it has {', '.join(_askable(plan))}")
+    folder = path.parent
+    paths = {name: _absolute(place, folder) if place else "" for name, place in plan.paths.items()}
+    mine = {name: str(Path(place).expanduser().absolute()) for name, place in given.items()}
+    paths |= {name: place for name, place in mine.items() if name in paths}
+    known = {name: place for name, place in paths.items() if place}
+    known |= {name: f"data/{name}" for name, data in plan.data.items() if data.phantoms is not None}
+
+    def fill(text: str) -> str:
+        filled: str = _PLACE.sub(lambda found: known.get(found[1], found[0]), text)
+        return filled
+
+    def place(text: str) -> str:
+        return _absolute(fill(text), folder) if text else ""
+
+    def data(name: str, one: DataSpec) -> DataSpec:
+        at = mine.get(name) or ("" if one.phantoms else place(one.path))
+        return replace(one, path=at, options={key: fill(value) for key, value in one.options.items()})
+
+    def store(one: StoreSpec) -> StoreSpec:
+        return replace(one, path=place(one.path), scans=tuple(place(scan) for scan in one.scans))
+
+    def init(one: InitSpec) -> InitSpec:
+        filled: Any = {k: fill(v) for k, v in one.init.items()} if isinstance(one.init, dict) else fill(one.init)
+        return replace(one, init=_absolute_init(filled, folder))
+
+    return replace(
+        plan,
+        paths=paths,
+        data={name: data(name, one) for name, one in plan.data.items()},
+        stores={name: store(one) for name, one in plan.stores.items()},
+        inits={name: init(one) for name, one in plan.inits.items()},
+    )
+
+
+def _absolute(place: str, folder: Path) -> str:
+    """`place` relative to `folder`; one that begins with a name still to be given stays as it is."""
+    return place if place.startswith("{") else str((folder / Path(place).expanduser()).absolute())
+
+
+def _absolute_init(init: Any, folder: Path) -> Any:
+    if isinstance(init, dict):
+        return {key: _absolute_init(value, folder) for key, value in init.items()}
+    kind, _, rest = init.partition(":")
+    return f"{kind}:{_absolute(rest, folder)}" if kind in ("file", "run") and rest else init
+
+
+def _askable(plan: Plan) -> list[str]:
+    return [*plan.paths, *(name for name, data in plan.data.items() if data.phantoms is None)]

@@ -1,0 +1,207 @@
+"""Running the jobs of a benchmark: what is ready goes to a free worker; what fails costs itself and what needs it."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from modelsgenesis.benchmark.estimate import Rates, makespan, rates_of
+from modelsgenesis.benchmark.jobs import TRAINING, Job
+from modelsgenesis.benchmark.journal import Journal
+from modelsgenesis.benchmark.meter import Meter
+from modelsgenesis.benchmark.tuning import best
+from modelsgenesis.benchmark.workers import GRACE, Workers, log_of
+from modelsgenesis.config import merge
+from modelsgenesis.errors import GenesisError
+from modelsgenesis.run import Run
+from modelsgenesis.training.interrupt import StopSignal
+from modelsgenesis.types import JSON
+
+BEAT = 1.0
+"""Seconds between two looks at the clock and at signals."""
+
+
+@dataclass
+class Standing:
+    """How far a benchmark has come.
+
+    Args:
+        finished: jobs that are done, now or earlier.
+        failed: job -> message.
+        blocked: job -> the job it needs that failed.
+        stopped: "" or why it ended before its end.
+        chosen: run -> the tuning job whose settings it took.
+    """
+
+    finished: set[str] = field(default_factory=set)
+    failed: dict[str, str] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
+    stopped: str = ""
+    chosen: dict[str, str] = field(default_factory=dict)
+
+
+class Schedule:
+    """The run of a benchmark.
+
+    Args:
+        folder: of the benchmark.
+        jobs: all, each after those it needs.
+        keys: of the jobs, what their results depend on.
+        journal: of earlier calls, and of this one.
+        workers: who does the work.
+        processes: how many of them.
+        stop_after: seconds after which no job is begun and those under way save their state; None: never.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        jobs: Sequence[Job],
+        keys: Mapping[str, str],
+        journal: Journal,
+        workers: Workers,
+        processes: int,
+        stop_after: float | None = None,
+    ) -> None:
+        self._folder, self._jobs, self._keys, self._journal = folder, jobs, keys, journal
+        self._workers, self._processes, self._stop_after = workers, processes, stop_after
+        self._rates: Rates = rates_of(jobs, journal)
+        self._data: dict[str, str] = {}
+        self.standing = Standing()
+
+    def run(self) -> Standing:
+        """Do all that can be done; returns when nothing is left, or after a signal or `stop_after`."""
+        began = time.monotonic()
+        with StopSignal() as stop, Meter(len(self._jobs)) as meter:
+            try:
+                while True:
+                    self._hand_out(meter)
+                    if not self._workers.busy:
+                        return self.standing
+                    for job, outcome in self._workers.finished(BEAT):
+                        self._take(job, outcome, meter)
+                    self._show(meter)
+                    late = self._stop_after is not None and time.monotonic() - began > self._stop_after
+                    if stop.asked or late:
+                        self.standing.stopped = "interrupted" if stop.asked else "stopped after the time given"
+                        self._wind_down(meter)
+                        return self.standing
+            finally:
+                self._workers.close()
+
+    def _hand_out(self, meter: Meter) -> None:
+        """Give ready jobs to free workers; those that are done already, or can never be, are told apart first."""
+        again = True
+        while again:
+            again = False
+            for job in self._jobs:
+                if self._settled(job.name) or job.name in self._workers.busy:
+                    continue
+                lacking = self._lacking(job)
+                if lacking:
+                    self.standing.blocked[job.name] = lacking
+                    again = True
+                elif self._ready(job):
+                    again |= self._begin(job, meter)
+
+    def _settled(self, name: str) -> bool:
+        return name in self.standing.finished or name in self.standing.failed or name in self.standing.blocked
+
+    def _lacking(self, job: Job) -> str:
+        """A job that failed or was not run, without which `job` cannot be; "" for none."""
+        lost = {*self.standing.failed, *self.standing.blocked}
+        if job.tuning and all(name in lost for name in job.tuning):
+            return job.tuning[0]
+        return next((name for name in job.needs if name in lost), "")
+
+    def _ready(self, job: Job) -> bool:
+        tried = all(self._settled(name) for name in job.tuning)
+        return tried and all(name in self.standing.finished for name in job.needs)
+
+    def _begin(self, job: Job, meter: Meter) -> bool:
+        """Start `job` if a worker is free; true when it turned out to be settled already."""
+        if self._done_before(job):
+            self.standing.finished.add(job.name)
+            self._note_choice(job)
+            meter.advance()
+            return True
+        if not self._workers.free:
+            return False
+        try:
+            chosen = self._with_choice(self._known_store(job))
+        except GenesisError as error:
+            self.standing.failed[job.name] = str(error)
+            return True
+        self._log(job, status="started")
+        self._workers.start(chosen)
+        return False
+
+    def _done_before(self, job: Job) -> bool:
+        """Whether an earlier call finished `job` with these settings and data; data and stores are always looked at."""
+        last = self._journal.last(job.name)
+        if last.get("status") != "finished" or last.get("key") != self._keys[job.name]:
+            return False
+        if job.kind == "phantoms":
+            return (self._folder / job.name).is_dir()
+        same = last.get("data") == self._data.get(job.needs[0]) if job.needs else True
+        return job.kind in TRAINING and same and Run(self._folder / job.name).finished
+
+    def _known_store(self, job: Job) -> Job:
+        """A store that was finished earlier is opened only: its sources are not read to their digests again."""
+        last = self._journal.last(job.name)
+        if job.kind != "store" or last.get("status") != "finished" or not (self._folder / job.name).is_dir():
+            return job
+        return replace(job, spec={**job.spec, "made": False}, place=job.name)
+
+    def _with_choice(self, job: Job) -> Job:
+        if not job.tuning:
+            return job
+        winner, choice = best(self._folder, job)
+        self.standing.chosen[job.name] = winner
+        return replace(job, spec={**job.spec, "settings": merge(job.settings, choice)})
+
+    def _note_choice(self, job: Job) -> None:
+        if job.tuning:
+            self.standing.chosen[job.name] = best(self._folder, job)[0]
+
+    def _take(self, job: Job, outcome: JSON, meter: Meter) -> None:
+        """Enter what came of a job."""
+        self._log(job, **outcome)
+        if outcome["status"] == "finished":
+            self.standing.finished.add(job.name)
+            self._rates.take(job, outcome["seconds"])
+            if outcome.get("data"):
+                self._data[job.name] = outcome["data"]
+            meter.advance()
+        elif outcome["status"] == "failed":
+            self.standing.failed[job.name] = outcome["message"]
+            meter.say(f"failed: {job.name}: {outcome['message']} (log: {log_of(self._folder, job.name)})")
+
+    def _log(self, job: Job, **entries: object) -> None:
+        about = {"job": job.name, "kind": job.kind, "group": job.group, "cost": job.cost, "key": self._keys[job.name]}
+        self._journal.add(**about, **entries)
+
+    def _show(self, meter: Meter) -> None:
+        if not meter.due:
+            return
+        left = self._jobs if not self.standing.failed else self._possible()
+        seconds = {job.name: self._rates.seconds(job) for job in left}
+        for name, spent in self._workers.busy.items():
+            seconds[name] = max(0.0, seconds[name] - spent)
+        time_left = makespan(left, self.standing.finished, seconds, self._processes)
+        meter.show(time_left, len(self.standing.failed) + len(self.standing.blocked), list(self._workers.busy))
+
+    def _possible(self) -> list[Job]:
+        """Jobs that are done or may still be."""
+        lost = {*self.standing.failed, *self.standing.blocked}
+        kept = [job for job in self._jobs if job.name not in lost and not lost & set(job.needs)]
+        return [replace(job, tuning=tuple(name for name in job.tuning if name not in lost)) for job in kept]
+
+    def _wind_down(self, meter: Meter) -> None:
+        """Have the jobs under way save their state."""
+        meter.say(f"{self.standing.stopped}; saving {', '.join(self._workers.busy) or 'nothing'}")
+        self._workers.stop()
+        deadline = time.monotonic() + GRACE
+        while self._workers.busy and time.monotonic() < deadline:
+            for job, outcome in self._workers.finished(BEAT):
+                self._take(job, outcome, meter)
