@@ -9,11 +9,11 @@ from typing import Any
 
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.evaluate.analysis import Analysis, analyse
-from modelsgenesis.evaluate.results import Comparison
+from modelsgenesis.evaluate.cells import Cell
+from modelsgenesis.evaluate.results import Comparison, Result
 from modelsgenesis.files import write_text
 from modelsgenesis.report import detail
-from modelsgenesis.report.examples import Shown
-from modelsgenesis.report.facts import Facts, common_settings, cost, read_facts, relative, versions
+from modelsgenesis.report.facts import Facts, common_settings, cost, read_facts, relative, spent, versions
 from modelsgenesis.report.gather import gather
 from modelsgenesis.report.groups import Group, example_groups, volumes_of
 from modelsgenesis.report.page import exported, render
@@ -116,8 +116,8 @@ def _tables(
         scores_table(scores, comparison),
         differences_table(analysis.comparisons),
         detail.labels_table(analysis),
-        detail.convergence_table(analysis),
-        detail.outcomes_table(comparison),
+        detail.convergence_table(analysis.speeds),
+        detail.outcomes_table(comparison.results),
         detail.published_table(_kinds(comparison, facts)),
         detail.restoration_table(pretrainings),
         splits_table(comparison, facts),
@@ -146,12 +146,17 @@ def _context(
 ) -> dict[str, Any]:
     """Everything the templates name."""
     every = [*facts.values(), *(one.facts for one in pretrainings)]
-    drawn = drawings(analysis, comparison, scores)
+    cells = {row.row.cell for row in scores.rows}
+    outcomes = detail.outcomes_table([one for one in comparison.results if cell_of(one) in cells])
+    compared, fewer = comparisons(analysis, scores)
+    full = [speed for speed in analysis.speeds if speed.cell in cells]
+    drawn = drawings(analysis, scores)
     metrics = dict.fromkeys(result.metric for result in comparison.results)
     return {
         "title": _title(comparison),
         "headline": headline(comparison, analysis),
         "sentences": verdict(comparison, analysis),
+        "spent": spent(cost(every)),
         "keys": key_facts(comparison, analysis, cost(every), len(pretrainings)),
         "sections": _sections(drawn, pretrainings, groups),
         "reference": comparison.reference,
@@ -161,11 +166,12 @@ def _context(
         "journal": JOURNAL,
         "metrics": [(metric_name(metric), LONG[metric]) for metric in metrics if metric in LONG],
         **drawn,
-        "comparisons": comparisons(analysis, scores),
+        "comparisons": compared,
+        "fewer_labels": fewer,
         "differences": tables["differences"],
-        "score_details": [tables["outcomes"]] if tables["outcomes"].rows else [],
+        "score_details": [outcomes] if outcomes.rows else [],
         "labels": tables["labels"] if tables["labels"].rows else None,
-        "convergence": tables["convergence"] if tables["convergence"].rows else None,
+        "convergence": detail.convergence_table(full) if full else None,
         "pretrainings": pretrainings,
         "restoration": tables["restoration"],
         "error_shown": ERROR_SHOWN,
@@ -183,6 +189,11 @@ def _context(
         "version": version("modelsgenesis"),
         "made": time.strftime("%Y-%m-%d %H:%M"),
     }
+
+
+def cell_of(result: Result) -> Cell:
+    """Where a run stands."""
+    return Cell(result.target, result.backbone, result.fraction, result.metric)
 
 
 def _title(comparison: Comparison) -> str:
@@ -219,6 +230,3 @@ def _settings(
 def _without(path: Path, reason: str) -> str:
     """A message without the path it starts with."""
     return reason.removeprefix(f"{path}: ")
-
-
-__all__ = ["Shown", "Written", "build_report", "write_report"]

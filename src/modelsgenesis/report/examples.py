@@ -69,6 +69,11 @@ class Shown:
     volumes: Volumes | None
 
     @property
+    def centre(self) -> tuple[int, ...]:
+        """The voxel that the pictures are cut through."""
+        return centre(self.example)
+
+    @property
     def label(self) -> str:
         """Place, score and case."""
         return f"{self.example.place} {self.example.score:.2f}: {self.example.case}"
@@ -103,9 +108,9 @@ def pictures(example: Example) -> tuple[Picture, ...]:
     if example.image.ndim == 2 or min(example.image.shape) == 1:
         flat = {name: None if a is None else a.reshape(a.shape[:2]) for name, a in _arrays(example).items()}
         return (_picture("image", flat, example.spacing[:2]),)
-    centre = _centre(example)
+    through = centre(example)
     return tuple(
-        _picture(plane, {n: None if a is None else cut(a, plane, centre) for n, a in _arrays(example).items()}, sides)
+        _picture(plane, {n: None if a is None else cut(a, plane, through) for n, a in _arrays(example).items()}, sides)
         for plane, sides in zip(PLANES, _sides(example.spacing), strict=True)
     )
 
@@ -127,7 +132,7 @@ def cut(array: Plane, plane: str, centre: Sequence[int]) -> Plane:
     return array[:, y, ::-1] if plane == "coronal" else array[x, :, ::-1]
 
 
-def _centre(example: Example) -> tuple[int, ...]:
+def centre(example: Example) -> tuple[int, ...]:
     """The axial slice with most of the truth (or else of the prediction), and the middle of it there."""
     for side in (example.truth, example.prediction):
         if side is not None and side.any():

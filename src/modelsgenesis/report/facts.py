@@ -134,6 +134,16 @@ class Cost:
     energy_kwh: float | None
 
 
+def spent(found: Cost) -> str:
+    """The cost in words."""
+    parts = [
+        f"{hours:.2g} {unit} hours" for hours, unit in ((found.gpu_hours, "GPU"), (found.other_hours, "CPU")) if hours
+    ]
+    energy = "energy was not measured" if found.energy_kwh is None else f"{found.energy_kwh:.2g} kWh"
+    devices = f" on {', '.join(found.devices)}" if found.devices else ""
+    return f"{' and '.join(parts) or 'unknown time'} of training and testing{devices}; {energy}"
+
+
 def cost(facts: Sequence[Facts]) -> Cost:
     """Sum over runs."""
     gpu = sum(one.seconds for one in facts if one.device.startswith(ON_GPU))

@@ -1,22 +1,23 @@
-"""Folders given on the command line to a comparison; what cannot be used is listed with the reason."""
+"""Folders given on the command line to one comparison; what cannot be used is listed with the reason."""
 
-import csv
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.evaluate.predictions import Classification, read_predictions
-from modelsgenesis.evaluate.results import CaseResult, Comparison, Result
+from modelsgenesis.evaluate.reading import BENCHMARK, load_benchmark, load_runs
+from modelsgenesis.evaluate.results import Comparison, Result
 from modelsgenesis.files import read_json
-from modelsgenesis.report.facts import read_facts
 from modelsgenesis.run import Run
 
+T = TypeVar("T")
 DEPTH = 4
 """Folders below a given one that are searched for runs."""
-METRIC = {"segmentation": "dice", "classification": "auc", "multilabel": "auc"}
+SKIPPED = ("cache", "checkpoints", "predictions", "tensorboard")
+_DAMAGED = (GenesisError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+"""What reading a folder raises that was edited, cut off, or made by something else."""
 
 
 @dataclass
@@ -28,86 +29,151 @@ class Gathered:
 
 
 def gather(folders: Sequence[Path]) -> Gathered:
-    """Read all runs at or below `folders`."""
+    """Read all benchmarks and runs at or below `folders`."""
     left_out: list[tuple[Path, str]] = []
-    results: list[Result] = []
-    pretraining: dict[str, Path] = {}
-    for folder in folders:
-        runs = list(_runs(folder, DEPTH)) if folder.is_dir() else []
-        if not runs:
+    found: list[Comparison] = []
+    loose: list[Path] = []
+    for folder in dict.fromkeys(folder.absolute() for folder in folders):
+        places = list(_places(folder, DEPTH)) if folder.is_dir() else []
+        if not places:
             left_out.append((folder, "no run folder in it" if folder.is_dir() else "there is no such folder"))
-        for path in runs:
-            try:
-                manifest = read_facts(path, path).manifest
-                if manifest.get("command") == "pretrain":
-                    pretraining[path.name] = path
-                else:
-                    results.append(_result(path))
-            except GenesisError as error:
-                left_out.append((path, str(error)))
-    return Gathered(Comparison(tuple(results), pretraining), left_out)
+        for place in places:
+            if (place / BENCHMARK).is_file():
+                found += _benchmark(place, left_out)
+            else:
+                loose.append(place)
+    found += _loose(list(dict.fromkeys(loose)), left_out)
+    return Gathered(_referring(_joined(found, left_out)), left_out)
 
 
-def _runs(folder: Path, depth: int) -> Iterable[Path]:
-    if Run(folder).exists:
+def _places(folder: Path, depth: int) -> Iterator[Path]:
+    """Folders of benchmarks and of runs; what lies below one is its own affair."""
+    if (folder / BENCHMARK).is_file() or Run(folder).exists:
         yield folder
-    elif depth:
-        for below in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "cache"):
-            yield from _runs(below, depth - 1)
+    elif depth and folder.name not in SKIPPED:
+        for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+            yield from _places(below, depth - 1)
 
 
-def _result(path: Path) -> Result:
-    facts = read_facts(path, path)
-    if not facts.is_finished:
-        raise GenesisError(f"{path}: not finished; go on with --resume")
-    if not (path / "evaluation" / "summary.json").is_file():
-        raise GenesisError(f"{path}: not evaluated; run genesis evaluate {path}")
-    summary = read_json(path / "evaluation" / "summary.json")
-    task = summary["task"]
-    metric = METRIC[task]
-    outcomes = summary.get("outcomes", {}).get("overall", {})
-    monitor = str(facts.manifest.get("monitor", ""))
-    source = str(facts.manifest["init"])
-    value = summary["metrics"]["overall"][metric]["value"]
-    return Result(
-        run=path,
-        target=str(facts.manifest.get("target") or path.name.rsplit("-", 1)[0]),
-        arm=Path(source.partition(":")[2]).name if source.startswith("run:") else source,
-        backbone=str(facts.settings.get("backbone.name", "")),
-        fraction=float(facts.settings.get("label_fraction", 1.0)),
-        seed=int(facts.manifest.get("seed") or 0),
-        task=task,
-        metric=metric,
-        score=math.nan if value is None else value,
-        cases=_cases(path, task, metric),
-        outcomes=outcomes,
-        curve=tuple((int(e["step"]), float(e[monitor])) for e in Run(path).metrics() if monitor in e),
-        monitor=monitor,
-        seconds=facts.seconds,
-        training_subjects=int(facts.sides.get("training", 0)),
+def _tried(read: Callable[[], T], path: Path, left_out: list[tuple[Path, str]]) -> T | None:
+    try:
+        return read()
+    except GenesisError as error:
+        left_out.append((path, str(error).removeprefix(f"{path}: ")))
+    except _DAMAGED as error:
+        left_out.append((path, f"damaged ({type(error).__name__}: {error}); make it again"))
+    return None
+
+
+def _benchmark(folder: Path, left_out: list[tuple[Path, str]]) -> list[Comparison]:
+    """The benchmark; with a damaged run in it, cell by cell without that one."""
+    try:
+        whole = load_benchmark(folder)
+    except _DAMAGED:
+        cells = _tried(lambda: list(read_json(folder / BENCHMARK)["cells"]), folder, left_out) or []
+        parts = [_cell(folder, cell, left_out) for cell in cells]
+        return [part for part in parts if part is not None]
+    cells = read_json(folder / BENCHMARK)["cells"]
+    failed = {failure.run for failure in whole.failures}
+    waiting = [folder / cell["run"] for cell in cells if not Run(folder / cell["run"]).finished]
+    left_out += [(path, "not finished yet; run genesis benchmark again") for path in waiting if path not in failed]
+    return [whole]
+
+
+def _cell(folder: Path, cell: Any, left_out: list[tuple[Path, str]]) -> Comparison | None:
+    path = folder / str(cell["run"])
+
+    def read() -> Comparison:
+        one = load_runs([path], str(cell.get("metric") or ""))
+        names = {"target": cell["data"], "arm": cell["arm"], "backbone": cell["backbone"] or one.results[0].backbone}
+        leaks = tuple(replace(leak, arm=cell["arm"], target=cell["data"]) for leak in one.leaks)
+        renamed = {str(cell["arm"]): origin for origin in one.pretraining.values()}
+        return replace(one, results=(replace(one.results[0], **names),), leaks=leaks, pretraining=renamed)
+
+    return _tried(read, path, left_out)
+
+
+def _loose(paths: Sequence[Path], left_out: list[tuple[Path, str]]) -> list[Comparison]:
+    """Runs without a benchmark, pre-trainings among them, with short names for their arms and targets."""
+    found: list[Comparison] = []
+    alone: dict[str, Path] = {}
+    for path in paths:
+        command = _tried(lambda path=path: str(Run(path).manifest()["command"]), path, left_out)  # type: ignore[misc]
+        if command == "pretrain":
+            alone[f"run:{path}"] = path
+        elif command is not None:
+            one = _tried(lambda path=path: load_runs([path]), path, left_out)  # type: ignore[misc]
+            found += [one] if one is not None else []
+    known = {origin.resolve() for one in found for origin in one.pretraining.values()}
+    more = {arm: path for arm, path in alone.items() if path.resolve() not in known}
+    every = [*found, Comparison((), more)] if more else found
+    return _short_targets(_short_arms(every))
+
+
+def _short_arms(found: list[Comparison]) -> list[Comparison]:
+    """`run:/a/b/genesis` as "genesis", where that is one run only."""
+    arms = {result.arm for one in found for result in one.results} | {arm for one in found for arm in one.pretraining}
+    short = {arm: Path(arm.partition(":")[2]).name if arm.startswith(("run:", "file:")) else arm for arm in arms}
+    names = list(short.values())
+    short = {arm: name if names.count(name) == 1 else arm for arm, name in short.items()}
+    return [
+        replace(
+            one,
+            results=tuple(replace(result, arm=short[result.arm]) for result in one.results),
+            pretraining={short[arm]: path for arm, path in one.pretraining.items()},
+            leaks=tuple(replace(leak, arm=short[leak.arm]) for leak in one.leaks),
+        )
+        for one in found
+    ]
+
+
+def _short_targets(found: list[Comparison]) -> list[Comparison]:
+    """Other data under one name of a target get the digest of their contents."""
+    digests: dict[str, dict[str, None]] = {}
+    for one in found:
+        for result in one.results:
+            digests.setdefault(result.target, {})[_digest(result)] = None
+    unclear = {target for target, several in digests.items() if len(several) > 1}
+    if not unclear:
+        return found
+    return [
+        replace(one, results=tuple(_with_digest(r) if r.target in unclear else r for r in one.results)) for one in found
+    ]
+
+
+def _with_digest(result: Result) -> Result:
+    return replace(result, target=f"{result.target} {_digest(result)[:4]}")
+
+
+def _digest(result: Result) -> str:
+    return str(Run(result.run).manifest().get("data", ""))
+
+
+def _joined(found: Iterable[Comparison], left_out: list[tuple[Path, str]]) -> Comparison:
+    """All as one; of runs of one place in it, the first."""
+    parts = list(found)
+    results: dict[tuple[Any, ...], Result] = {}
+    for result in (result for one in parts for result in one.results):
+        key = (result.target, result.backbone, result.fraction, result.metric, result.arm, result.seed)
+        if key in results and results[key].run != result.run:
+            same = f"the same target, arm, labels and seed as {results[key].run}"
+            left_out.append((result.run, f"{same}; name the one to show, or give them other arms in a benchmark"))
+        else:
+            results[key] = result
+    return Comparison(
+        tuple(results.values()),
+        {arm: path for one in parts for arm, path in one.pretraining.items()},
+        next((one.reference for one in parts if one.plan), "scratch"),
+        tuple(failure for one in parts for failure in one.failures),
+        tuple(
+            {json.dumps([str(p) for p in vars(leak).values()]): leak for one in parts for leak in one.leaks}.values()
+        ),
+        next((one.plan for one in parts if one.plan), {}),
     )
 
 
-def _cases(path: Path, task: str, metric: str) -> dict[str, CaseResult]:
-    if task != "segmentation":
-        read: Any = read_predictions(path / "predictions")
-        if not isinstance(read, Classification):
-            raise GenesisError(f"{path}: predictions and evaluation are of different tasks; evaluate again")
-        return {
-            case.case: CaseResult(
-                case.subject,
-                math.nan,
-                tuple(case.truth) if isinstance(case.truth, list) else case.truth,
-                tuple(case.probabilities),
-            )
-            for case in read.cases
-            if case.truth is not None
-        }
-    found: dict[str, tuple[str, list[float]]] = {}
-    with (path / "evaluation" / "cases.csv").open(encoding="utf-8", newline="") as handle:
-        for row in csv.DictReader(handle):
-            found.setdefault(row["case"], (row["subject"], []))[1].append(float(row[metric] or "nan"))
-    return {
-        case: CaseResult(subject, float(sum(kept) / len(kept)) if (kept := [s for s in scores if s == s]) else math.nan)
-        for case, (subject, scores) in found.items()
-    }
+def _referring(comparison: Comparison) -> Comparison:
+    """With a reference that there is, when it is a kind of start from scratch."""
+    arms = list(dict.fromkeys(result.arm for result in comparison.results))
+    scratch = [arm for arm in arms if arm.startswith("scratch")]
+    return replace(comparison, reference=scratch[0]) if scratch and comparison.reference not in arms else comparison

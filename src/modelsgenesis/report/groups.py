@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.evaluate.examples import FILE
 from modelsgenesis.evaluate.results import Comparison, Result
 from modelsgenesis.files import read_json
 from modelsgenesis.report.examples import Shown, shown_examples
@@ -75,8 +76,9 @@ def run_identifier(row: ScoreRow, arm: str) -> str:
 
 def _median_run(row: ScoreRow, arm: str) -> Result | None:
     runs = next((cell.runs for cell in row.cells if cell.arm == arm), ())
-    known = sorted((run for run in runs if not np.isnan(run.score)), key=lambda run: run.score)
-    return known[(len(known) - 1) // 2] if known else None
+    known = [run for run in runs if (run.run / "predictions" / FILE).is_file() and not np.isnan(run.score)]
+    middle = float(np.median([run.score for run in runs])) if runs else 0.0
+    return min(known, key=lambda run: abs(run.score - middle), default=None)
 
 
 def _legend(run: Path) -> dict[str, str]:
@@ -88,14 +90,14 @@ def _legend(run: Path) -> dict[str, str]:
 
 def _group(row: ScoreRow, run: Result, shown: Sequence[Shown], legend: dict[str, str], beside: Path) -> Group:
     known = len([one for cell in row.cells for one in cell.runs if one.arm == run.arm])
-    which = f"seed {run.seed}, the median of {known} runs" if known > 1 else f"seed {run.seed}"
+    which = f"seed {run.seed}, nearest to the median of {known} runs" if known > 1 else f"seed {run.seed}"
     note = f"{metric_name(run.metric)} {score(run.score)} over all test cases ({which})."
     return Group(f"{row.title}, {run.arm}", note, relative(run.run, beside), legend, tuple(shown))
 
 
 def volumes_of(groups: Sequence[Group]) -> dict[str, str]:
     """Identifier -> compressed volume, of everything the viewer can open."""
-    found = {}
+    found: dict[str, str] = {}
     for group in groups:
         for shown in group.shown:
             if shown.volumes is not None:

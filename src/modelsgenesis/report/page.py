@@ -1,7 +1,6 @@
 """From what the report has to say to one HTML file: the template, and a policy that forbids every request."""
 
 import json
-import math
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -13,8 +12,7 @@ from markupsafe import Markup
 
 from modelsgenesis.report import words
 from modelsgenesis.report.bundle import VERSION, csp_hash, packed_script, source
-from modelsgenesis.report.rows import difference_words
-from modelsgenesis.report.tables import FORMATS, Table
+from modelsgenesis.report.tables import FORMATS, Table, shown
 
 
 def render(context: Mapping[str, Any], volumes: Mapping[str, str]) -> str:
@@ -26,16 +24,20 @@ def render(context: Mapping[str, Any], volumes: Mapping[str, str]) -> str:
     """
     script = _asset("report.js") + (_asset("viewer.js") if volumes else "")
     allowed = [csp_hash(script)] + ([csp_hash(source())] if volumes else [])
-    return _environment().get_template("report.html").render(
-        **context,
-        style=Markup(_asset("style.css")),
-        script=script,
-        policy=policy(allowed),
-        volumes=volumes.items(),
-        has_viewer=bool(volumes),
-        viewer_size=words.size(sum(map(len, volumes.values())) + len(packed_script())) if volumes else "",
-        niivue=VERSION,
-        niivue_packed=packed_script() if volumes else "",
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            **context,
+            style=Markup(_asset("style.css")),
+            script=script,
+            policy=policy(allowed),
+            volumes=volumes.items(),
+            has_viewer=bool(volumes),
+            viewer_size=words.size(sum(map(len, volumes.values())) + len(packed_script())) if volumes else "",
+            niivue=VERSION,
+            niivue_packed=packed_script() if volumes else "",
+        )
     )
 
 
@@ -79,21 +81,14 @@ def _environment() -> Environment:
         "duration": words.duration,
         "listed": words.listed,
         "counted": words.counted,
+        "title_of": words.target_title,
         "difference": lambda one: words.signed(one.difference.value),
-        "cell": _cell,
+        "shown": shown,
         "numeric": _is_numeric,
         "href": quote,
         "script_json": _script_json,
     }
     return environment
-
-
-def _cell(value: str | float | int) -> str:
-    if isinstance(value, float):
-        if math.isnan(value):
-            return "–"
-        return "∞" if math.isinf(value) else f"{value:.4g}".replace("-", words.MINUS)
-    return str(value)
 
 
 def _is_numeric(table: Table, column: int) -> bool:

@@ -28,8 +28,7 @@ def score_bars(row: Row, numbers: Mapping[str, int], name: str, title: str) -> M
     """
     figure, axis = canvas(WIDTH, 64 + 38 * len(row.arms))
     start = CHANCE.get(row.cell.metric, 0.0)
-    lows = [one for arm in row.arms for one in arm.scores]
-    start = min(start, *lows) if lows else start
+    start = 0.0 if min(one for arm in row.arms for one in arm.scores) < start else start
     for place, arm in enumerate(row.arms):
         colour, mean = arm_colour(numbers[arm.arm]), arm.mean.value
         axis.barh(place, mean - start, left=start, height=0.56, color=colour, alpha=0.8, linewidth=0)
@@ -117,7 +116,7 @@ def mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> tuple[list[int]
 def restoration_bars(errors: Mapping[str, float], constant: float, name: str, title: str) -> Markup:
     """Mean squared error of each distortion alone beside the best constant's, which is the line."""
     figure, axis = canvas(WIDTH, 60 + 30 * len(errors))
-    for place, (distortion, error) in enumerate(errors.items()):
+    for place, error in enumerate(errors.values()):
         axis.barh(place, error, height=0.56, color=arm_colour(1), alpha=0.8, linewidth=0)
         axis.annotate(
             f"{error:.4f}", (error, place), (6, 0), textcoords="offset points", va="center", color=INK, fontsize=9.5

@@ -12,17 +12,8 @@ from modelsgenesis.evaluate.results import Comparison, Leak, Result
 from modelsgenesis.report.facts import Facts
 from modelsgenesis.report.published import Published, landmarks, same_metric
 from modelsgenesis.report.tables import Table
-from modelsgenesis.report.words import metric_name, score, share, signed
+from modelsgenesis.report.words import TASKS, metric_name, score, share, signed, target_title
 
-TASKS = {
-    "ncc": "lung nodules: false positives, CT",
-    "ncs": "lung nodules: segmentation, CT",
-    "ecc": "pulmonary embolism: false positives, CTPA",
-    "lcs": "liver: segmentation, CT",
-    "bms": "brain tumours: segmentation, MR",
-    "dxc": "chest diseases, X-ray",
-    "iuc": "carotid wall: regions, ultrasound",
-}
 MARKS = {"better": "▲", "worse": "▼"}
 
 
@@ -115,7 +106,9 @@ def score_rows(comparison: Comparison, analysis: Analysis, facts: Mapping[str, F
     for number, row in enumerate(analysis.rows):
         of_arms = runs[row.cell]
         kind = _kind(next(iter(of_arms.values())), facts)
-        found = tuple(_cell(arm, row, of_arms.get(arm, ()), analysis, f"runs-{number}-{k}") for k, arm in enumerate(arms))
+        found = tuple(
+            _cell(arm, row, of_arms.get(arm, ()), analysis, f"runs-{number}-{k}") for k, arm in enumerate(arms)
+        )
         leaks = tuple(leak for leak in comparison.leaks if leak.target == row.cell.target)
         note = ", ".join(
             ([row.cell.backbone] if len(backbones) > 1 else [])
@@ -123,8 +116,7 @@ def score_rows(comparison: Comparison, analysis: Analysis, facts: Mapping[str, F
         )
         known = tuple(landmarks(kind))
         same = bool(known) and same_metric(kind, row.cell.metric)
-        title = row.cell.target.upper() if row.cell.target in TASKS else row.cell.target
-        every.append(ScoreRow(row, title, TASKS.get(kind, ""), note, found, known, same, leaks))
+        every.append(ScoreRow(row, target_title(row.cell.target), TASKS.get(kind, ""), note, found, known, same, leaks))
     largest: dict[tuple[str, str, str], ScoreRow] = {}
     for one in every:
         key = (one.row.cell.target, one.row.cell.backbone, one.row.cell.metric)
@@ -182,14 +174,14 @@ def scores_table(scores: Scores, comparison: Comparison) -> Table:
 def differences_table(comparisons: Sequence[ArmComparison]) -> Table:
     """Every arm against the reference, all numbers in full."""
     columns = (
-        *("target", "backbone", "labels", "metric", "arm", "reference", "difference", "low", "high"),
+        *("target", "backbone", "labels, %", "metric", "arm", "reference", "difference", "low", "high"),
         *("p", "p (Holm)", "p (papers' t-test)", "Hedges' g", "seeds", "subjects", "outcome"),
     )
     body = tuple(
         (
-            one.cell.target,
+            target_title(one.cell.target),
             one.cell.backbone,
-            one.cell.fraction,
+            100 * one.cell.fraction,
             metric_name(one.cell.metric),
             one.arm.arm,
             one.reference.arm,

@@ -13,13 +13,16 @@ from modelsgenesis.report.facts import Cost, Facts
 from modelsgenesis.report.plots import efficiency, learning, score_bars
 from modelsgenesis.report.rows import ScoreRow, Scores
 from modelsgenesis.report.tables import Table
-from modelsgenesis.report.words import signed
+from modelsgenesis.report.words import signed, target_title
 
 Drawing = tuple[str, str, Markup]
 """Title, what sets it apart, and the picture."""
 
+Compared = tuple[ArmComparison, ScoreRow, Markup, str]
+"""An arm against the reference, its row, a picture of the interval, and the anchor of its runs."""
 
-def drawings(analysis: Analysis, comparison: Comparison, scores: Scores) -> dict[str, list[Drawing]]:
+
+def drawings(analysis: Analysis, scores: Scores) -> dict[str, list[Drawing]]:
     """Bars and learning curves of each row, label efficiency of each target with several shares."""
     numbers = {arm: number for number, arm in enumerate(scores.arms)}
     bars, learned, efficient = [], [], []
@@ -64,7 +67,8 @@ def key_facts(comparison: Comparison, analysis: Analysis, spent: Cost, pretraini
         found.append(("GPU hours", _hours(spent.gpu_hours)))
     if spent.other_hours:
         found.append(("CPU hours", _hours(spent.other_hours)))
-    found.append(("energy", "not measured" if spent.energy_kwh is None else f"{spent.energy_kwh:.2g} kWh"))
+    if spent.energy_kwh is not None:
+        found.append(("energy", f"{spent.energy_kwh:.2g} kWh"))
     return found
 
 
@@ -78,14 +82,15 @@ def _hours(hours: float) -> str:
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"
 
 
-def comparisons(analysis: Analysis, scores: Scores) -> list[tuple[ArmComparison, str, Markup, str]]:
-    """Each arm against the reference: with what sets the row apart, a picture of the interval, and where its runs are."""
+def comparisons(analysis: Analysis, scores: Scores) -> tuple[list[Compared], list[Compared]]:
+    """Each arm against the reference: with the most labels of each target, and with fewer."""
+    full = {row.row.cell for row in scores.rows}
     places = {(row.row.cell, cell.arm): (row, cell.anchor) for row in scores.every for cell in row.cells}
     reach = _reach(analysis.comparisons)
-    found = []
+    found: tuple[list[Compared], list[Compared]] = ([], [])
     for one in analysis.comparisons:
         row, anchor = places[one.cell, one.arm.arm]
-        found.append((one, row.note, interval_picture(one, reach), anchor))
+        found[one.cell not in full].append((one, row, interval_picture(one, reach), anchor))
     return found
 
 
@@ -102,7 +107,11 @@ def interval_picture(one: ArmComparison, reach: float) -> Markup:
         return Markup("–")
     x, a, b = (72 + 66 * end / reach for end in (value, low, high))
     colour = {"better": "--better", "worse": "--worse"}.get(one.outcome, "--muted")
-    line = "" if math.isnan(low) else f'<line x1="{a:.1f}" x2="{b:.1f}" y1="9" y2="9" stroke="var({colour})" stroke-width="2"/>'
+    line = (
+        ""
+        if math.isnan(low)
+        else f'<line x1="{a:.1f}" x2="{b:.1f}" y1="9" y2="9" stroke="var({colour})" stroke-width="2"/>'
+    )
     told = signed(value) if math.isnan(low) else f"{signed(low)} to {signed(high)}"
     return Markup(
         f'<svg class="forest" viewBox="0 0 144 18" role="img" aria-label="{escape(told)}"><title>{escape(told)}</title>'
@@ -124,10 +133,15 @@ def splits_table(comparison: Comparison, facts: Mapping[str, Facts]) -> Table:
         known = facts.get(str(result.run))
         if known is not None:
             sides = [int(known.sides.get(side, 0)) for side in ("training", "validation", "test", "unused")]
-            rows[(result.target, result.fraction, *sides, len(result.cases), str(known.manifest.get("data", "")))] = None
-    columns = ("target", "labels", "training", "validation", "test", "unused", "test cases", "digest of the data")
+            rows[
+                (
+                    target_title(result.target),
+                    100 * result.fraction,
+                    *sides,
+                    len(result.cases),
+                    str(known.manifest.get("data", "")),
+                )
+            ] = None
+    columns = ("target", "labels, %", "training", "validation", "test", "unused", "test cases", "digest of the data")
     notes = "Subjects a side of the split, from split.json of the runs; unused: training subjects without labels."
     return Table("splits", "Subjects of the targets", columns, tuple(rows), notes)
-
-
-__all__ = ["ScoreRow", "comparisons", "drawings", "interval_picture", "key_facts", "run_groups", "splits_table"]

@@ -13,7 +13,7 @@ INK, MUTED, RULE, PAPER = "#000001", "#000002", "#000003", "#000004"
 _NAMES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", PAPER: "--paper"} | {
     colour: f"--arm-{number}" for number, colour in enumerate(ARMS)
 }
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "modelsgenesis",
     "font.family": "sans-serif",

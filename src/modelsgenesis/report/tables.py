@@ -2,12 +2,14 @@
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from modelsgenesis.files import write_text
+from modelsgenesis.report.words import MINUS
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -30,7 +32,14 @@ _LATEX = {
     "²": r"$^2$",
     "…": r"\dots{}",
     "→": r"$\to$",
+    "∞": r"$\infty$",
+    "▲": r"$\blacktriangle$",
+    "▼": r"$\blacktriangledown$",
 }
+
+
+Value = str | float | int
+Row = tuple[Value, ...]
 
 
 @dataclass(frozen=True)
@@ -41,21 +50,23 @@ class Table:
         name: of its files; letters, digits and hyphens.
         title: what it shows.
         columns: names.
-        rows: a text or a number a cell; a float is written in full to CSV and with four decimals elsewhere.
+        rows: a text or a number a cell; a float is written in full to CSV and rounded elsewhere.
         notes: what a reader must know, below the table.
         emphasised: (row, column) of cells that are marked as best.
+        decimals: of floats, everywhere but in CSV.
     """
 
     name: str
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str | float | int, ...], ...]
+    rows: tuple[Row, ...]
     notes: str = ""
     emphasised: frozenset[tuple[int, int]] = frozenset()
+    decimals: int = 3
 
 
 def as_csv(table: Table) -> str:
-    """Comma-separated, full precision; texts that a spreadsheet would run as a formula are quoted with an apostrophe."""
+    """Comma-separated, full precision; texts that a spreadsheet would run as a formula get an apostrophe."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
@@ -63,7 +74,7 @@ def as_csv(table: Table) -> str:
     return out.getvalue()
 
 
-def _inert(cell: str | float | int) -> str | float | int:
+def _inert(cell: Value) -> Value:
     is_formula = isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell[:1] != "" and not _is_number(cell)
     return f"'{cell}" if is_formula else cell
 
@@ -106,7 +117,7 @@ def as_latex(table: Table) -> str:
         r"\end{tabular}",
         r"\end{table}",
     ]
-    return "\n".join(["% needs \\usepackage{booktabs}", *lines]) + "\n"
+    return "\n".join(["% needs \\usepackage{booktabs,amssymb}", *lines]) + "\n"
 
 
 def _tex(text: str) -> str:
@@ -115,13 +126,35 @@ def _tex(text: str) -> str:
 
 def _cells(table: Table, cell: Callable[[str, bool], str]) -> list[list[str]]:
     return [
-        [cell(_text(value), (number, column) in table.emphasised) for column, value in enumerate(row)]
-        for number, row in enumerate(table.rows)
+        [cell(text, (number, column) in table.emphasised) for column, text in enumerate(row)]
+        for number, row in enumerate(shown(table))
     ]
 
 
-def _text(value: str | float | int) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def shown(table: Table) -> list[list[str]]:
+    """The cells as a reader sees them: floats of a column all with the same decimals, none where all are whole."""
+    columns = [_column([row[index] for row in table.rows], table.decimals) for index in range(len(table.columns))]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _column(cells: Sequence[Value], decimals: int) -> list[str]:
+    numbers = [cell for cell in cells if isinstance(cell, float) and math.isfinite(cell)]
+    digits = 0 if all(number.is_integer() for number in numbers) else decimals
+    if numbers and max(map(abs, numbers)) >= 100:
+        digits = min(digits, 1)
+    return [_text(cell, digits) for cell in cells]
+
+
+def _text(cell: Value, digits: int) -> str:
+    if not isinstance(cell, float):
+        return str(cell)
+    if math.isnan(cell):
+        return "–"
+    return (
+        f"{'-' if cell < 0 else ''}∞".replace("-", MINUS)
+        if math.isinf(cell)
+        else f"{cell:.{digits}f}".replace("-", MINUS)
+    )
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {"csv": as_csv, "md": as_markdown, "tex": as_latex}

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from modelsgenesis.evaluate.analysis import Analysis, Verdict
 from modelsgenesis.evaluate.comparison import ArmComparison
+from modelsgenesis.evaluate.efficiency import LabelsNeeded
 from modelsgenesis.evaluate.results import Comparison, Leak, Result
-from modelsgenesis.report.words import counted, listed, metric_name, ranged, score, share, signed
+from modelsgenesis.report.words import capital, counted, listed, ranged, share, signed, target_title
 
 FEW_SEEDS = 3
 """Up to so many seeds an arm, the paragraph warns."""
@@ -25,184 +26,177 @@ def verdict(comparison: Comparison, analysis: Analysis) -> list[Sentence]:
     """The paragraph, from the statistics alone; what is not in them is not said."""
     found = [Sentence(_compared(comparison, analysis))]
     for one in analysis.verdicts:
-        found += _of_arm(one, analysis)
-    if not analysis.comparisons:
-        found.append(Sentence(_nothing_compared(comparison), "caution"))
-    else:
+        found.append(Sentence(_outcome(one, analysis), "finding"))
+        found += [Sentence(text) for text in (_gains(one), _missed(one)) if text]
+    if analysis.comparisons:
         found.append(Sentence(_rule(analysis)))
-    return [*found, *_cautions(comparison, analysis)]
+    else:
+        found.append(Sentence(_nothing_compared(comparison), "caution"))
+    return [*found, *(Sentence(text, "caution") for text in _cautions(comparison, analysis))]
 
 
 def _compared(comparison: Comparison, analysis: Analysis) -> str:
+    """How much was done."""
     results = comparison.results
-    targets = list(dict.fromkeys(result.target for result in results))
+    targets = [target_title(target) for target in dict.fromkeys(result.target for result in results)]
     arms = list(dict.fromkeys(result.arm for result in results))
+    others = [arm for arm in arms if arm != comparison.reference]
+    against = f"{listed(others)} with {comparison.reference}" if others and len(others) < len(arms) else listed(arms)
+    verb = "compare" if len(arms) > 1 else "tell of"
+    parts = [f"{counted(len(results), 'run')} {verb} {against} on {listed(targets, 4)}"]
     seeds = [len(arm.scores) for row in analysis.rows for arm in row.arms]
     subjects = [arm.subjects for row in analysis.rows for arm in row.arms if arm.subjects]
-    where = listed(targets) if len(targets) <= 3 else counted(len(targets), "target")
-    backbones = list(dict.fromkeys(result.backbone for result in results))
-    others = [arm for arm in arms if arm != comparison.reference]
-    what = f"{listed(others)} against {comparison.reference}" if comparison.reference in arms and others else listed(arms)
-    parts = [f"{counted(len(results), 'run')} compare {what} on {where}".replace("one run compare", "one run shows")]
     if seeds:
         parts.append(f"{ranged(seeds, 'seed')} an arm")
     if subjects:
         parts.append(f"{ranged(subjects, 'test subject')} a target")
-    if len(backbones) > 1:
-        parts.append(f"networks {listed(backbones)}")
-    sentence = ", ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return f"{capital(', '.join(parts))}."
 
 
-def _of_arm(one: Verdict, analysis: Analysis) -> Iterator[Sentence]:
-    """Findings about one arm and backbone: scores with the most labels, labels saved, speed, misses."""
-    tally = one.tallies[-1]
-    several = len({verdict.backbone for verdict in analysis.verdicts}) > 1
-    arm = one.arm + (f" ({one.backbone})" if several else "")
+def _outcome(one: Verdict, analysis: Analysis) -> str:
+    """Where an arm is better, worse, undecided or untested, with the most labels."""
+    tally, arm = one.tallies[-1], _named(one, analysis)
     ours = {
         compared.cell.target: compared
         for compared in analysis.comparisons
-        if (compared.arm.arm, compared.cell.backbone, compared.cell.fraction)
-        == (one.arm, one.backbone, tally.fraction)
+        if (compared.arm.arm, compared.cell.backbone, compared.cell.fraction) == (one.arm, one.backbone, tally.fraction)
     }
-    yield Sentence(_scores(arm, one, ours, tally.fraction), "finding")
-    yield from (Sentence(text) for text in (_labels(one), _speed(one), _missed(one)) if text)
-
-
-def _scores(arm: str, one: Verdict, ours: dict[str, ArmComparison], fraction: float) -> str:
-    tally = one.tallies[-1]
-    told = []
-    for outcome, targets in (("better", tally.better), ("worse", tally.worse)):
-        if targets:
-            told.append(f"{outcome} than {one.reference} on {listed([_difference(ours[t]) for t in targets])}")
-    labels = "" if fraction == 1 else f" with {share(fraction)} of the labels"
+    told = [
+        f"{outcome} than {one.reference} on {listed([_difference(ours[target]) for target in targets])}"
+        for outcome, targets in (("better", tally.better), ("worse", tally.worse))
+        if targets
+    ]
+    undecided = listed([_difference(ours[target]) for target in tally.undecided])
+    untested = listed([target_title(target) for target in tally.untested])
     if told:
-        text = f"{arm} is {' and '.join(told)}{labels}"
-        if tally.undecided:
-            text += f"; on {listed([_range(ours[target]) for target in tally.undecided])} the data do not decide"
+        text = f"{arm} is {' and '.join(told)}"
+        text += f"; on {undecided} the data do not decide" if tally.undecided else ""
     elif tally.undecided:
-        where = listed([_range(ours[target]) for target in tally.undecided])
-        text = f"No difference between {arm} and {one.reference} is shown on {where}{labels}"
+        text = f"No difference between {arm} and {one.reference} is shown on {undecided}, which is no proof of equality"
     else:
-        text = f"Whether {arm} differs from {one.reference} cannot be tested{labels}"
-    if tally.untested and (told or tally.undecided):
-        text += f"; {listed(list(tally.untested))} cannot be tested"
-    if not told and tally.undecided:
-        text += ", which is no proof that there is none"
-    return f"{text[0].upper()}{text[1:]}."
+        return capital(f"whether {arm} differs from {one.reference} cannot be tested on {untested}.")
+    text += f"; {untested} cannot be tested" if tally.untested else ""
+    labels = "" if tally.fraction == 1 else f" ({share(tally.fraction)} of the labels)"
+    return f"{capital(text)}{labels}."
+
+
+def _named(one: Verdict, analysis: Analysis) -> str:
+    several = len({verdict.backbone for verdict in analysis.verdicts}) > 1
+    return f"{one.arm} ({one.backbone})" if several else one.arm
 
 
 def _difference(one: ArmComparison) -> str:
     """The target with its difference and interval."""
-    return f"{one.cell.target} ({signed(one.difference.value)} {metric_name(one.cell.metric)}{_limits(one)})"
+    limits = f" [{signed(one.difference.low)}, {signed(one.difference.high)}]"
+    return (
+        target_title(one.cell.target)
+        + f" ({signed(one.difference.value)}"
+        + (")" if math.isnan(one.difference.low) else f"{limits})")
+    )
 
 
-def _range(one: ArmComparison) -> str:
-    return f"{one.cell.target} ({signed(one.difference.value)}{_limits(one)})"
+def _gains(one: Verdict) -> str:
+    """Labels and steps saved, on the targets where their intervals leave no doubt."""
+    fewer = [labels for labels in one.labels if labels.saved_low > 0]
+    faster = [speed for speed in one.speeds if speed.high < 1]
+    parts = []
+    if fewer:
+        shares = [f"{target_title(labels.target)} ({_share(labels)})" for labels in fewer]
+        parts.append(f"for what {one.reference} reaches with all labels it needs fewer on {listed(shares)}")
+    if faster:
+        ratios = [f"{target_title(speed.cell.target)} ({share(round(speed.ratio, 2))})" for speed in faster]
+        parts.append(f"for the last validation score of {one.reference} it needs fewer steps on {listed(ratios)}")
+    return f"{capital('; '.join(parts))}." if parts else ""
 
 
-def _limits(one: ArmComparison) -> str:
-    if math.isnan(one.difference.low):
-        return ""
-    return f", 95 % interval {signed(one.difference.low)} to {signed(one.difference.high)}"
-
-
-def _labels(one: Verdict) -> str:
-    known = [labels for labels in one.labels if not math.isnan(labels.saved)]
-    if not known:
-        return ""
-    where = f"median over {counted(len(known), 'target')}" if len(known) > 1 else f"on {known[0].target}"
-    goal = f"what {one.reference} reaches with all labels"
-    if math.isinf(one.median_saved):
-        return f"With the labels tried, {one.arm} does not reach {goal} ({where})."
-    if one.median_saved <= 0:
-        return f"To reach {goal}, {one.arm} needs as many labels ({where})."
-    fewer = "at most " if any(labels.outcome == "fewer" for labels in known) else "about "
-    return f"To reach {goal}, {one.arm} needs {fewer}{100 - one.median_saved:.0f} % of them ({where})."
-
-
-def _speed(one: Verdict) -> str:
-    ratio = one.median_ratio
-    known = [speed for speed in one.speeds if not math.isnan(speed.ratio)]
-    if math.isnan(ratio) or not known:
-        return ""
-    where = f"median over {counted(len(known), 'target')}" if len(known) > 1 else f"on {known[0].cell.target}"
-    if math.isinf(ratio):
-        return f"In the steps trained, {one.arm} does not reach {one.reference}'s last validation score ({where})."
-    return f"{one.reference}'s last validation score takes {one.arm} {ratio:.2g} times the steps ({where})."
+def _share(labels: LabelsNeeded) -> str:
+    return f"{'at most ' if labels.outcome == 'fewer' else ''}{share(round(labels.share, 2))}"
 
 
 def _missed(one: Verdict) -> str:
-    if not (one.structures and one.reference_structures) or not (one.missed or one.reference_missed):
+    """Structures of which nothing was found, where the two differ."""
+    if not (one.structures and one.reference_structures) or one.missed == one.reference_missed:
         return ""
     return (
-        f"Structures missed altogether: {one.missed} of {one.structures} by {one.arm}, "
-        f"{one.reference_missed} of {one.reference_structures} by {one.reference}."
+        f"It missed {one.missed} of {one.structures} structures altogether, "
+        f"{one.reference} {one.reference_missed} of {one.reference_structures}."
     )
 
 
 def _rule(analysis: Analysis) -> str:
     tested = sum(not math.isnan(one.adjusted.get("both", math.nan)) for one in analysis.comparisons)
     corrected = " after Holm's correction" if tested > 1 else ""
-    return f"Better and worse mean p < 0.05{corrected} for the difference over seeds and test subjects."
+    return f"Better and worse mean p < 0.05{corrected}, over seeds and test subjects; brackets hold 95\N{NO-BREAK SPACE}% intervals."
 
 
 def _nothing_compared(comparison: Comparison) -> str:
     if not comparison.results:
-        return "No fine-tuning run is among them, so no initialisation is compared."
+        return "No fine-tuning run is among the folders, so no initialisation is compared."
     if all(result.arm != comparison.reference for result in comparison.results):
         return f"No run starts from {comparison.reference}, so there is nothing to compare with."
     return f"No target has both {comparison.reference} and another arm, so nothing is compared."
 
 
-def _cautions(comparison: Comparison, analysis: Analysis) -> Iterator[Sentence]:
+def _cautions(comparison: Comparison, analysis: Analysis) -> Iterator[str]:
+    """What weakens the numbers."""
+    yield from _leaks(comparison.leaks)
     seeds = [len(arm.scores) for row in analysis.rows for arm in row.arms]
     if seeds and min(seeds) == 1:
         some = "With one seed" if max(seeds) == 1 else "Where an arm has one seed only,"
-        yield Sentence(f"{some} nothing is known of how far training again would move the numbers.", "caution")
+        yield f"{some} nothing is known of how far training again would move the numbers."
     elif seeds and min(seeds) <= FEW_SEEDS:
-        yield Sentence(f"{counted(min(seeds), 'seed').capitalize()} say little about the spread.", "caution")
-    yield from (Sentence(_leak(leak), "caution") for leak in comparison.leaks)
+        yield f"{capital(counted(min(seeds), 'seed'))} say little about the spread."
     if comparison.failures:
         failed, every = len(comparison.failures), len(comparison.failures) + len(comparison.results)
-        yield Sentence(f"{failed} of {every} runs did not finish and are not in the numbers.", "caution")
-    yield from (Sentence(text, "caution") for text in _undefined(comparison.results))
+        verb = "is" if failed == 1 else "are"
+        yield f"{capital(counted(failed, 'run'))} of {every} did not finish and {verb} not in the numbers."
+    yield from _undefined(comparison.results)
 
 
-def _leak(leak: Leak) -> str:
-    verb = "is" if len(leak.names) == 1 else "are"
-    return (
-        f"{counted(len(leak.names), leak.kind).capitalize()} of the pre-training of {leak.arm} {verb} also in the "
-        f"validation or test data of {leak.target}: its score there is too good to count."
-    )
+def _leaks(leaks: Sequence[Leak]) -> Iterator[str]:
+    """One sentence a target."""
+    for target in dict.fromkeys(leak.target for leak in leaks):
+        ours = [leak for leak in leaks if leak.target == target]
+        arms = listed(list(dict.fromkeys(leak.arm for leak in ours)))
+        kind = ours[0].kind
+        names = {name for leak in ours for name in leak.names if leak.kind == kind}
+        data = "of its test or validation data"
+        shared = counted(len(names), f"{kind} {data} was", f"{kind}s {data} were")
+        seen = f"{shared} seen by the pre-training of {arms}"
+        yield f"{target_title(target)} leaks: {seen}; its score there does not count."
 
 
 def _undefined(results: Sequence[Result]) -> Iterator[str]:
     lost = [result for result in results if math.isnan(result.score)]
     if lost:
-        yield f"{counted(len(lost), 'run').capitalize()} have no defined score and are left out of the means."
+        verb, also = ("has", "is") if len(lost) == 1 else ("have", "are")
+        yield f"{capital(counted(len(lost), 'run'))} {verb} no defined score and {also} left out of the means."
 
 
 def headline(comparison: Comparison, analysis: Analysis) -> str:
-    """A few words for the top of the page."""
-    better = {target for one in analysis.verdicts for target in one.tallies[-1].better}
-    worse = {target for one in analysis.verdicts for target in one.tallies[-1].worse}
+    """A few words for the top of the page; a target with a leak counts for nothing."""
+    leaking = {leak.target for leak in comparison.leaks}
+    better = {target for one in analysis.verdicts for target in one.tallies[-1].better} - leaking
+    worse = {target for one in analysis.verdicts for target in one.tallies[-1].worse} - leaking
     targets = {result.target for result in comparison.results}
+    if not comparison.results:
+        return "Pre-training, not yet put to use"
     if not analysis.comparisons:
-        best = max((result.score for result in comparison.results if not math.isnan(result.score)), default=math.nan)
-        return "One arm, nothing to compare" if math.isnan(best) else f"One arm, best score {score(best)}"
-    if comparison.leaks and better & {leak.target for leak in comparison.leaks}:
-        return "A gain that a leak may explain"
-    if better and not worse:
-        return f"Pre-training helps on {_of(len(better), len(targets))}"
-    if worse and not better:
-        return f"Pre-training hurts on {_of(len(worse), len(targets))}"
-    if better:
-        return f"Better on {len(better)}, worse on {len(worse)} of {counted(len(targets), 'target')}"
+        return "Scores, with nothing to compare them with"
+    if better and worse:
+        return f"Better on {counted(len(better), '').strip()}, worse on {_of(len(worse), len(targets))}"
+    if better or worse:
+        return f"Pre-training {'helps' if better else 'hurts'} on {_of(len(better or worse), len(targets))}"
+    if targets <= leaking:
+        return "Pre-training saw the test data"
     return "No difference shown"
 
 
 def _of(some: int, every: int) -> str:
     if every == 1:
         return "the one target"
-    return f"all {counted(every, 'target')}" if some == every else f"{some} of {counted(every, 'target')}"
+    return (
+        f"all {counted(every, 'target')}"
+        if some == every
+        else f"{counted(some, '', ' ').strip()} of {counted(every, 'target')}"
+    )

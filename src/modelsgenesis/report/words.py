@@ -25,6 +25,15 @@ LONG = {
     "iou": "mean over test cases of each case's mean over its structures; a missed structure counts 0",
     "cpm": "mean sensitivity at 1/8 to 8 false positives a scan",
 }
+TASKS = {
+    "ncc": "lung nodules: false positives, CT",
+    "ncs": "lung nodules: segmentation, CT",
+    "ecc": "pulmonary embolism: false positives, CTPA",
+    "lcs": "liver: segmentation, CT",
+    "bms": "brain tumours: segmentation, MR",
+    "dxc": "chest diseases, X-ray",
+    "iuc": "carotid wall: regions, ultrasound",
+}
 MINUS = "\N{MINUS SIGN}"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -55,14 +64,24 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def capital(text: str) -> str:
+    """With a capital letter at the start."""
+    return text[:1].upper() + text[1:]
+
+
+def target_title(target: str) -> str:
+    """The papers' targets in capitals, others as they are called."""
+    return target.upper() if target in TASKS else target
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """"three seeds", "one seed", "12 seeds"."""
+    """ "three seeds", "one seed", "12 seeds"."""
     amount = NUMBERS[number] if 0 <= number < len(NUMBERS) else f"{number:,}"
     return f"{amount} {noun if number == 1 else plural or noun + 's'}"
 
 
 def ranged(numbers: Sequence[int], noun: str, plural: str = "") -> str:
-    """"three seeds", or "three to five seeds"."""
+    """ "three seeds", or "three to five seeds"."""
     low, high = min(numbers), max(numbers)
     if low == high:
         return counted(low, noun, plural)
@@ -70,7 +89,7 @@ def ranged(numbers: Sequence[int], noun: str, plural: str = "") -> str:
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
-    """"a, b and c"; of many, the first and how many more."""
+    """ "a, b and c"; of many, the first and how many more."""
     shown = list(names)
     if len(shown) > most:
         shown = [*shown[: most - 1], f"{len(names) - most + 1} more"]
@@ -79,7 +98,7 @@ def listed(names: Sequence[str], most: int = 6) -> str:
 
 def share(fraction: float) -> str:
     """A share in per cent without needless decimals."""
-    return f"{100 * fraction:.3g} %"
+    return f"{100 * fraction:.3g}\N{NO-BREAK SPACE}%"
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@
   const note = by("viewer-note"), choose = by("choose"), canvas = by("canvas");
   const COLOURS = [[255, 159, 67], [56, 214, 232], [255, 107, 181], [123, 237, 106], [167, 139, 250], [255, 225, 77], [255, 107, 94], [90, 162, 255]];
   const PREDICTED = [[255, 240, 90], [120, 140, 255], [255, 120, 255], [240, 255, 200], [255, 255, 255], [255, 120, 60], [255, 200, 220], [120, 255, 255]];
+  const chosen = () => choose.selectedOptions[0].dataset;
   let nv = null, busy = Promise.resolve();
 
   const bytes = (id) => Uint8Array.from(atob(by(id).textContent), (letter) => letter.charCodeAt(0));
@@ -39,8 +40,8 @@
     viewer.querySelectorAll(".tools, .stage").forEach((part) => { part.hidden = false; });
     by("open").hidden = true;
     nv = new Niivue({
-      backColor: [0, 0, 0, 1], crosshairColor: [1, 1, 1, 0.55], crosshairWidth: 1, show3Dcrosshair: true, isRadiologicalConvention: true,
-      dragAndDropEnabled: false, loadingText: "", multiplanarForceRender: true, isColorbar: false, textHeight: 0.035, logLevel: "error",
+      backColor: [0, 0, 0, 1], crosshairColor: [1, 1, 1, 0.6], crosshairWidth: 0.4, crosshairGap: 8, show3Dcrosshair: false, isRadiologicalConvention: true,
+      dragAndDropEnabled: false, loadingText: "", multiplanarForceRender: true, isColorbar: false, textHeight: 0.04, logLevel: "error",
     });
     await nv.attachToCanvas(canvas);
     nv.onLocationChange = (place) => { by("place").textContent = told(place); };
@@ -48,9 +49,9 @@
 
   const told = (place) => {
     const [image, ...sides] = place.values;
-    const [low, high] = choose.selectedOptions[0].dataset.window.split(" ").map(Number);
+    const [low, high] = chosen().window.split(" ").map(Number);
     const value = low + (image.value * (high - low)) / 255;
-    const names = JSON.parse(choose.selectedOptions[0].dataset.legend);
+    const names = JSON.parse(chosen().legend);
     const side = (index, name) => (sides[index] ? `${name}: ${names[Math.round(sides[index].value)] ?? "none"}` : "");
     return [`intensity ${value.toFixed(high - low > 10 ? 0 : 2)}`, side(0, "truth"), side(1, "prediction")].filter(Boolean).join(" · ");
   };
@@ -58,7 +59,7 @@
   const load = async () => {
     note.textContent = "Unpacking …";
     if (!nv) await start();
-    const { NVImage } = await library(), id = choose.value, names = JSON.parse(choose.selectedOptions[0].dataset.legend);
+    const { NVImage } = await library(), id = choose.value, names = JSON.parse(chosen().legend);
     [...nv.volumes].reverse().forEach((volume) => nv.removeVolume(volume));
     nv.addVolume(await NVImage.new(await unpacked(`${id}-image`), `${id}.nii`, "gray", 1, null, 0, 255));
     for (const [side, colours] of [["truth", COLOURS], ["prediction", PREDICTED]]) {
@@ -67,24 +68,28 @@
       map.setColormapLabel(labels(names, colours));
       nv.addVolume(map);
     }
+    viewer.querySelectorAll(".side").forEach((part) => { part.hidden = nv.volumes.length < 2; });
     key(names);
     shade();
-    nv.setSliceType(Number(by("view").value));
-    toStructure(await unpacked(by(`${id}-truth`) ? `${id}-truth` : `${id}-image`));
+    arrange();
+    toCentre();
     note.textContent = "Drag to move the crosshair, scroll for slices, right-drag for contrast. Right of the patient is left, as radiologists look.";
     viewer.dataset.shown = id;
   };
 
-  // The crosshair starts in the middle of what is labelled.
-  const toStructure = (buffer) => {
-    const view = new DataView(buffer), size = [42, 44, 46].map((at) => view.getInt16(at, true));
-    const voxels = new Uint8Array(buffer, 352);
-    let count = 0, sum = [0, 0, 0];
-    if (by(`${choose.value}-truth`)) for (let z = 0, at = 0; z < size[2]; z++) for (let y = 0; y < size[1]; y++) for (let x = 0; x < size[0]; x++, at++) if (voxels[at]) { count++; sum[0] += x; sum[1] += y; sum[2] += z; }
-    const middle = count ? sum.map((total) => total / count) : size.map((side) => (side - 1) / 2);
-    nv.scene.crosshairPos = nv.vox2frac(middle.map(Math.round));
+  // The crosshair starts where the pictures below are cut.
+  const toCentre = () => {
+    nv.scene.crosshairPos = nv.vox2frac(chosen().centre.split(" ").map(Number));
     nv.createOnLocationChange();
     nv.drawScene();
+  };
+
+  // All planes in a row where there is room, else two by two; a single one gets the whole height.
+  const arrange = () => {
+    const single = by("view").value !== "3", narrow = viewer.clientWidth < 640;
+    by("stage").className = `stage ${single ? "single" : narrow ? "square" : "row"}`;
+    nv.setMultiplanarLayout(narrow ? 2 : 3);
+    nv.setSliceType(Number(by("view").value));
   };
 
   const shade = () => {
@@ -112,7 +117,8 @@
   by("open").addEventListener("click", show);
   choose.addEventListener("change", () => { if (nv) show(); });
   ["truth", "prediction", "opacity"].forEach((name) => by(name).addEventListener("input", () => nv && shade()));
-  by("view").addEventListener("change", () => nv && nv.setSliceType(Number(by("view").value)));
+  by("view").addEventListener("change", () => nv && arrange());
+  addEventListener("resize", () => nv && arrange());
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button.show");
     if (!button) return;
