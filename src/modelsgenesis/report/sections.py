@@ -133,15 +133,9 @@ def splits_table(comparison: Comparison, facts: Mapping[str, Facts]) -> Table:
         known = facts.get(str(result.run))
         if known is not None:
             sides = [int(known.sides.get(side, 0)) for side in ("training", "validation", "test", "unused")]
-            rows[
-                (
-                    target_title(result.target),
-                    100 * result.fraction,
-                    *sides,
-                    len(result.cases),
-                    str(known.manifest.get("data", "")),
-                )
-            ] = None
+            digest = str(known.manifest.get("data", ""))
+            row = (target_title(result.target), 100 * result.fraction, *sides, len(result.cases), digest)
+            rows[row] = None
     columns = ("target", "labels, %", "training", "validation", "test", "unused", "test cases", "digest of the data")
     notes = "Subjects a side of the split, from split.json of the runs; unused: training subjects without labels."
     return Table("splits", "Subjects of the targets", columns, tuple(rows), notes)

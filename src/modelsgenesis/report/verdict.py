@@ -126,7 +126,8 @@ def _missed(one: Verdict) -> str:
 def _rule(analysis: Analysis) -> str:
     tested = sum(not math.isnan(one.adjusted.get("both", math.nan)) for one in analysis.comparisons)
     corrected = " after Holm's correction" if tested > 1 else ""
-    return f"Better and worse mean p < 0.05{corrected}, over seeds and test subjects; brackets hold 95\N{NO-BREAK SPACE}% intervals."
+    what = f"p < 0.05{corrected}, over seeds and test subjects"
+    return f"Better and worse mean {what}; brackets: 95\N{NO-BREAK SPACE}% intervals."
 
 
 def _nothing_compared(comparison: Comparison) -> str:
