@@ -80,10 +80,10 @@ def speed(table: CellTable, arm: str, reference: str, *, goal: Goal = "final", s
     needed = float(first_reached(steps, their_best.mean(axis=1)[:, None], np.array([target]))[0])
     found = Limits(_ratio(taken, needed), math.nan, math.nan, {}, (), "one seed in an arm: no interval")
     if min(len(ours), len(theirs)) > 1:
-        drawn = draw_seeds([ours, theirs], 0, seed)
-        goals = mean_of_drawn(theirs, ends[None], drawn)
+        drawn = draw_seeds([ours, theirs], seed)
+        goals = mean_of_drawn(theirs, ends[None], drawn)[0]
         repeated = [
-            first_reached(steps, np.stack([mean_of_drawn(runs, at[None], drawn) for at in curve]), goals)
+            first_reached(steps, mean_of_drawn(runs, curve, drawn), goals)
             for runs, curve in ((ours, our_best), (theirs, their_best))
         ]
         ratios = np.array([_ratio(a, b) for a, b in zip(*repeated, strict=True)])

@@ -1,4 +1,4 @@
-"""Draws of seeds for what is not a mean (labels or steps needed), and limits where "never" is one of the values.
+"""Draws of seeds for what is no mean, such as steps needed, and limits where "never" is one of the values.
 
 With n seeds, n - 1 of them are drawn with replacement: means over the draws then have the variance that means over n
 seeds have, where n draws would show (n - 1) / n of it, half of it for two seeds.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.evaluate.cells import Runs, Values, scores, seeds
+from modelsgenesis.evaluate.cells import Runs, Values, seeds
 from modelsgenesis.evaluate.resampling import RESAMPLES
 from modelsgenesis.evaluate.statistics import LEVEL
 
@@ -39,35 +39,26 @@ class Limits:
     reason: str = ""
 
 
-def draw_seeds(groups: Sequence[Runs], draws: int, seed: int) -> Drawn:
+def draw_seeds(groups: Sequence[Runs], seed: int, draws: int = RESAMPLES) -> Drawn:
     """How often each seed is drawn, the same for all groups of runs, since runs of one seed go together.
 
     Args:
-        groups: runs of an arm in a cell each, of two seeds at least.
-        draws: how many; 0 for the usual number.
+        groups: runs of an arm each, of two seeds at least.
         seed: of the drawing.
+        draws: how many.
     """
     every = sorted({number for runs in groups for number in seeds(runs)})
-    rng = np.random.default_rng([seed, 1])  # not the numbers that drew the subjects
     chance = np.full(len(every), 1 / len(every))
-    counts = rng.multinomial(len(every) - 1, chance, draws or RESAMPLES)
+    counts = np.random.default_rng(seed).multinomial(len(every) - 1, chance, draws)
     return dict(zip(every, counts.T, strict=True))
 
 
-def mean_of_drawn(runs: Runs, table: Values | None, drawn: Drawn | None) -> Values:
-    """(draws,) mean score of the drawn runs on drawn subjects; NaN where none of the runs was drawn.
-
-    Args:
-        table: (draws, runs) scores on resampled subjects; None for the test subjects as they are.
-        drawn: None for every run once.
-    """
-    values = table if table is not None else scores(runs)[None]
-    if drawn is None:
-        return np.asarray(values.mean(axis=1), dtype=np.float64)
-    weights = np.stack([drawn[number] for number in seeds(runs)], axis=1)
-    total = weights.sum(axis=1)
-    found: Values = np.divide((values * weights).sum(axis=1), total, out=np.full(len(weights), np.nan), where=total > 0)
-    return found
+def mean_of_drawn(runs: Runs, values: Values, drawn: Drawn) -> Values:
+    """(places, draws) means over the drawn runs of `values` (places, runs); NaN where none of the runs was drawn."""
+    weights = np.stack([drawn[number] for number in seeds(runs)])
+    total = weights.sum(axis=0)
+    means: Values = np.divide(values @ weights, total, out=np.full((len(values), len(total)), np.nan), where=total > 0)
+    return means
 
 
 def limits(value: float, repeated: Values, over: tuple[str, ...], reason: str = "", level: float = LEVEL) -> Limits:

@@ -54,7 +54,9 @@ def two_sample(arm: Values, reference: Values, *, equal_variance: bool = True) -
         return _undefined(name, count, "fewer than two seeds in one arm")
     if flat(arm) and flat(reference):
         return _undefined(name, count, "no spread over seeds in either arm")
-    found = stats.ttest_ind(arm, reference, equal_var=equal_variance)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "nearly identical", when one of the arms has no spread
+        found = stats.ttest_ind(arm, reference, equal_var=equal_variance)
     return PValue(float(found.pvalue), float(found.statistic), count, name)
 
 

@@ -6,9 +6,9 @@ clustered standard errors are (Cameron, Gelbach and Miller 2011):
     variance = seeds + subjects - both
 
 `seeds` is the variance of the runs' scores over their number, `subjects` that of the mean over runs when test subjects
-are resampled, and `both` what is in each of them: chance of one run on one subject. The limits are those of Student's
-t with Satterthwaite's degrees of freedom. Percentiles of draws of seeds and subjects would be far too narrow with three
-seeds, and too wide where most is chance of single runs on single subjects.
+are resampled, and `both` what is in each of them: chance of one run on one subject. The sum is never taken smaller than
+the larger of the first two. The limits are those of Student's t with Satterthwaite's degrees of freedom. Percentiles of
+draws of seeds and subjects would be far too narrow with three seeds, and too wide where most is chance of single runs.
 """
 
 import math
