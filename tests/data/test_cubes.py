@@ -130,3 +130,18 @@ def test_what_cannot_work_is_said(phantom_store: Store, tmp_path: Path) -> None:
     store = open_store(tmp_path / "s")
     with pytest.raises(UsageError, match="HU"):
         CubeSampler(store, store.scans, CubeSettings(rule="released"))
+
+
+def test_two_sides_of_a_volume_are_an_axial_slice(phantom_store: Store) -> None:
+    sampler = CubeSampler(phantom_store, phantom_store.scans, CubeSettings(shape=(24, 16)))
+    heights = set()
+    for item in range(5):
+        cube = sampler.cube(generator(0, 0, item))
+        x, y, z = cube.corner
+        whole = cube.scan.intensity.unit(phantom_store.read(cube.scan))
+        np.testing.assert_array_equal(cube.array, whole[None, x : x + 24, y : y + 16, z])
+        assert cube.position[2] == (z + 0.5) / cube.scan.shape[2]
+        heights.add(z)
+    assert len(heights) > 1
+    with pytest.raises(UsageError, match="fits none"):
+        CubeSampler(phantom_store, phantom_store.scans, CubeSettings(shape=(24, 16), rule="released"))

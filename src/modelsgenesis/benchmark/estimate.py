@@ -16,6 +16,8 @@ VOXEL_SECONDS = 0.7e-6
 """Of writing a phantom, or reading it into a store, a voxel; of one core."""
 READ_SECONDS = 5.0
 """Of checking data that were read before, about the start of a process."""
+STEPS_SECONDS = 2.0
+"""Steps of a network are timed for so long, ten at most."""
 CALIBRATION_SECONDS = 40.0
 """After so long no further networks are measured."""
 
@@ -97,12 +99,13 @@ def makespan(jobs: Sequence[Job], done: set[str], seconds: Mapping[str, float], 
 def calibrate(jobs: Sequence[Job], rates: Rates, threads: int) -> int:
     """Time a step of each network and shape among the trainings that nothing is known of; returns how many were timed.
 
-    At most two items are used and the time is scaled to the batch. Networks beyond `CALIBRATION_SECONDS` are left to
+    At most four items are used and the fastest step is scaled to the batch. Networks beyond `CALIBRATION_SECONDS` are left to
     the rate of the others.
     """
     import torch
 
-    before, began, found = torch.get_num_threads(), time.monotonic(), {}
+    before, began = torch.get_num_threads(), time.monotonic()
+    found: dict[str, float] = {}
     torch.set_num_threads(threads)
     for job in (one for one in jobs if one.kind in TRAINING):
         shape = _shape(job)
@@ -138,12 +141,13 @@ def _item_seconds(settings: JSON, shape: Sequence[int]) -> float:
     cuda = settings["loop"]["accelerator"] in ("auto", "cuda", "gpu") and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     network = DenseNetwork(build_backbone(BackboneSettings(choice["name"], choice["width"])), 1).to(device)
-    items = min(2, settings["loop"]["batch_size"])
-    x, spent = torch.rand((items, 1, *shape), device=device), 0.0
-    for _ in range(2):  # the first warms up
+    items = min(4, int(settings["loop"]["batch_size"]))
+    x = torch.rand((items, 1, *shape), device=device)
+    spent: list[float] = []
+    while len(spent) < 2 or (sum(spent) < STEPS_SECONDS and len(spent) < 10):
         began = time.monotonic()
         network(x).square().mean().backward()
         if cuda:
             torch.cuda.synchronize()
-        spent = time.monotonic() - began
-    return spent / items
+        spent.append(time.monotonic() - began)
+    return min(spent) / items  # the first warms up, and other work on the machine only ever adds

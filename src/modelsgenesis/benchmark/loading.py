@@ -66,10 +66,19 @@ def _values(path: Path, seen: tuple[Path, ...]) -> JSON:
         base = str(values["base"])
         beside = path.parent / base
         values = merge(_values(beside if beside.is_file() else _find(base), (*seen, path)), values)
+    return _without_nulls(values)
+
+
+def _without_nulls(values: JSON) -> JSON:
+    """Entries that are null taken out, and with data what inits say of them."""
+    gone = {name for name, entry in (values.get("data") or {}).items() if entry is None}
     for section in SECTIONS:
         entries = values.get(section)
         if isinstance(entries, dict):
             values[section] = {name: entry for name, entry in entries.items() if entry is not None}
+    for arm in (values.get("inits") or {}).values():
+        if isinstance(arm, dict) and isinstance(arm.get("init"), dict):
+            arm["init"] = {k: v for k, v in arm["init"].items() if v is not None and k.split("/")[0] not in gone}
     return values
 
 
@@ -79,7 +88,23 @@ def _limited(plan: Plan, only: Sequence[str], path: Path) -> Plan:
         raise UsageError(f"--only {' '.join(unknown)}: not among the data of {path.name}: {', '.join(plan.data)}")
     if not only:
         return plan
-    return replace(plan, data={name: data for name, data in plan.data.items() if name in only})
+    gone = set(plan.data) - set(only)
+    inits = {name: replace(arm, init=_of_others(arm.init, gone)) for name, arm in plan.inits.items()}
+    text = str([arm.init for arm in inits.values()])
+    pretraining = {name: spec for name, spec in plan.pretraining.items() if f"pretraining:{name}'" in text}
+    used = {spec.store for spec in pretraining.values()}
+    return replace(
+        plan,
+        data={name: data for name, data in plan.data.items() if name in only},
+        inits=inits,
+        pretraining=pretraining,
+        stores={name: store for name, store in plan.stores.items() if name in used},
+    )
+
+
+def _of_others(init: Any, gone: set[str]) -> Any:
+    """An init without what it says of the data in `gone`; the default stays for those that are left."""
+    return {k: v for k, v in init.items() if k.split("/")[0] not in gone} if isinstance(init, dict) else init
 
 
 def _with_places(plan: Plan, given: dict[str, str], path: Path) -> Plan:
@@ -102,8 +127,10 @@ def _with_places(plan: Plan, given: dict[str, str], path: Path) -> Plan:
         return _absolute(fill(text), folder) if text else ""
 
     def data(name: str, one: DataSpec) -> DataSpec:
-        at = mine.get(name) or ("" if one.phantoms else place(one.path))
-        return replace(one, path=at, options={key: fill(value) for key, value in one.options.items()})
+        options = {key: fill(value) for key, value in one.options.items()}
+        if name in mine:  # in place of phantoms, too
+            return replace(one, path=mine[name], options=options, phantoms=None)
+        return replace(one, path=place(one.path), options=options)
 
     def store(one: StoreSpec) -> StoreSpec:
         return replace(one, path=place(one.path), scans=tuple(place(scan) for scan in one.scans))

@@ -120,7 +120,7 @@ def _phantoms(name: str, group: str, spec: PhantomSpec) -> Job:
 def _phantom_cost(spec: PhantomSpec) -> float:
     layout = LAYOUTS.get(spec.name)
     shape = spec.shape or (layout.shape if layout else None)
-    return float(spec.cases * (math.prod(shape) if shape else 10 * _PICTURE))
+    return float(spec.cases * (math.prod(shape) if shape else 15 * _PICTURE))
 
 
 def _data(plan: Plan, name: str) -> Job:

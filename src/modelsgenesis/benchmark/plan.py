@@ -84,7 +84,10 @@ class InitSpec:
 
 @settings
 class Plan:
-    """A benchmark. Settings of a run: the papers' recipe, `settings`, those of data, backbone and arm, what was tuned."""
+    """A benchmark.
+
+    Settings of a run come from the papers' recipe, then `settings`, then those of data, backbone and arm, then tuning.
+    """
 
     about: str = ""
     """What it shows, in a line or two."""

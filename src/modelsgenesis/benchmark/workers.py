@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -136,10 +136,14 @@ class Workers:
                 worker.process.terminate()
 
     def close(self) -> None:
-        """End all workers at once."""
-        for worker in self._busy + self._idle:
+        """End all workers: idle ones by themselves, busy ones at once."""
+        for worker in self._idle:
+            worker.connection.close()
+        for worker in self._busy:
             worker.process.kill()
         for worker in self._busy + self._idle:
+            worker.process.join(10)
+            worker.process.kill()
             worker.process.join()
             worker.connection.close()
         self._busy, self._idle = [], []
@@ -156,7 +160,7 @@ def _work(connection: Connection, place: Place, perform: Callable[[Job], JSON]) 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.chdir(place.folder)
-    os.environ["OMP_NUM_THREADS"] = str(place.threads)
+    _limit_threads(place.threads)
     if place.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = place.device
     while True:
@@ -170,7 +174,6 @@ def _work(connection: Connection, place: Place, perform: Callable[[Job], JSON]) 
 def _done(job: Job, place: Place, perform: Callable[[Job], JSON]) -> JSON:
     with _logged(log_of(Path(), job.name)):
         try:
-            _set_threads(place.threads)
             return {"status": "finished", **perform(job)}
         except GenesisError as error:
             print(f"genesis: error: {error}", file=sys.stderr)
@@ -181,14 +184,15 @@ def _done(job: Job, place: Place, perform: Callable[[Job], JSON]) -> JSON:
             return {"status": "failed", "message": f"unexpected {type(error).__name__}: {shown}"}
 
 
-def _set_threads(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
+def _limit_threads(threads: int) -> None:
+    """PyTorch asks the environment when it is imported; where the main module has done so, it is told."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
 
 
 @contextlib.contextmanager
-def _logged(path: Path):  # type: ignore[no-untyped-def]
+def _logged(path: Path) -> Iterator[None]:
     """Send what the job prints, also from C++ and child processes, to the end of the file `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = os.dup(1), os.dup(2)

@@ -33,7 +33,7 @@ class CubeSettings:
     """
 
     shape: tuple[int, ...] = (64, 64, 32)
-    """Voxels along X, Y, Z (two numbers for a store of 2D images)."""
+    """Voxels along X, Y, Z; two numbers for 2D images, or for axial slices of volumes (rule default)."""
     rule: str = "default"
     """default or released."""
     tissue: tuple[float, float] = (0.05, 0.95)
@@ -59,8 +59,13 @@ class Cube:
     @property
     def position(self) -> tuple[float, ...]:
         """Centre of the cube as a fraction of the scan's sides, 0 to 1 along each axis."""
-        sides = zip(self.corner, self.array.shape[1:], self.scan.shape, strict=True)
+        sides = zip(self.corner, _filled(self.array.shape[1:], self.scan), self.scan.shape, strict=True)
         return tuple((corner + side / 2) / whole for corner, side, whole in sides)
+
+
+def _filled(shape: Shape, scan: Scan) -> Shape:
+    """`shape` with a side of one voxel for each axis of `scan` that it lacks: two sides of a volume are a slice."""
+    return (*shape, *(1,) * (len(scan.shape) - len(shape)))
 
 
 def generator(*key: int) -> np.random.Generator:
@@ -86,7 +91,6 @@ class CubeSampler:
         self._released = choice.rule == "released"
         if self._released and any(scan.modality != "ct" for scan in scans):
             raise UsageError("cubes.rule: released is defined in HU, for CT alone; use rule default")
-        self._margin = RELEASED_MARGIN if self._released else (0,) * len(choice.shape)
         self.scans = [scan for scan in scans if self._fits(scan)]
         self.dropped = [scan for scan in scans if not self._fits(scan)]
         if not self.scans:
@@ -97,31 +101,34 @@ class CubeSampler:
             )
 
     def _fits(self, scan: Scan) -> bool:
-        if len(scan.shape) != len(self._choice.shape):
+        if len(scan.shape) < len(self._choice.shape):
             return False
-        if self._released and scan.shape[2] < RELEASED_MINIMUM_SLICES:
+        if self._released and (len(self._choice.shape) < 3 or scan.shape[2] < RELEASED_MINIMUM_SLICES):
             return False
-        sides = zip(scan.shape, self._choice.shape, self._margin, strict=True)
+        sides = zip(scan.shape, _filled(self._choice.shape, scan), self._margin_of(scan), strict=True)
         return all(whole >= side + 2 * margin for whole, side, margin in sides)
+
+    def _margin_of(self, scan: Scan) -> Shape:
+        return RELEASED_MARGIN if self._released else (0,) * len(scan.shape)
 
     def cube(self, rng: np.random.Generator) -> Cube:
         """A random cube that the rule accepts; consumes `rng`."""
         scan = self.scans[int(rng.integers(len(self.scans)))]
-        low = np.array(self._margin)
-        high = np.array(scan.shape) - self._choice.shape - low
+        low = np.array(self._margin_of(scan))
+        high = np.array(scan.shape) - _filled(self._choice.shape, scan) - low
         samples, corner = self._read(scan, rng, low, high)
         for _ in range(self._choice.tries - 1):
             if self._accepted(scan, samples):
                 break
             samples, corner = self._read(scan, rng, low, high)
-        kept = samples[tuple(slice(side) for side in self._choice.shape)]
-        return Cube(scan.intensity.unit(kept)[None], scan, corner)
+        kept = samples[tuple(slice(side) for side in _filled(self._choice.shape, scan))]
+        return Cube(scan.intensity.unit(kept).reshape(1, *self._choice.shape), scan, corner)
 
     def _read(
         self, scan: Scan, rng: np.random.Generator, low: IntegerArray, high: IntegerArray
     ) -> tuple[IntegerArray, Shape]:
         corner = tuple(int(c) for c in rng.integers(low, high, endpoint=True))
-        shape = self._choice.shape
+        shape = _filled(self._choice.shape, scan)
         if self._released:  # its rule looks one slice further; the margin leaves room
             shape = (*shape[:2], shape[2] + 1)
         return self._store.read(scan, corner, shape), corner

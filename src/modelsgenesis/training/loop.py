@@ -72,7 +72,9 @@ def fit(
 ) -> State:
     """Train `network` in place from the run's checkpoint, if there is one, to the end.
 
-    `loaded` names the tensors taken over from init, which `optim` may treat differently. Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
+    `loaded` names the tensors taken over from init, which `optim` may treat differently.
+
+    Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
     finite.
     """
     if loop.batch_size % loop.accumulate:

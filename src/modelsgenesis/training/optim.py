@@ -10,7 +10,6 @@ from torch import nn
 from modelsgenesis.errors import UsageError
 from modelsgenesis.training.settings import OptimSettings
 
-
 LOADED = "loaded"
 """Key of the group of an optimiser whose tensors were taken over from init."""
 

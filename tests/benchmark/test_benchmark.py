@@ -1,0 +1,150 @@
+"""`genesis benchmark` at toy size: killed and continued to the numbers of plain commands, read as a comparison."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelsgenesis import cli
+from modelsgenesis.benchmark.journal import Journal
+from modelsgenesis.benchmark.run import UnfinishedBenchmarkError, benchmark
+from modelsgenesis.errors import UsageError
+from modelsgenesis.evaluate.collect import evaluate_run
+from modelsgenesis.evaluate.reading import load_benchmark, load_runs
+from modelsgenesis.finetune import FinetuneSettings, finetune
+from modelsgenesis.run import Run
+from tests.benchmark.plans import LOOP, write
+
+CHANGES: Any = {
+    "settings": {"loop": {**LOOP, "steps": 40}},
+    "inits": {"genesis": {"tune": {"optim.head_steps": [0]}}, "scratch": {"tune": {"optim.lr": [0.002]}}},
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds the plan and `out`, killed in the middle of a run and then brought to its end."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    plan, out = write(folder, **CHANGES), folder / "out"
+    command = [sys.executable, "-m", "modelsgenesis", "benchmark", str(plan), "--out", str(out), "--processes", "1"]
+    with (folder / "said").open("w") as said:
+        begun = subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        checkpoint = out / "runs" / "ncc" / "genesis-1-0" / "checkpoints" / "last.pt"
+        while not checkpoint.exists() and begun.poll() is None:
+            time.sleep(0.02)
+        begun.send_signal(signal.SIGKILL)
+        begun.wait()
+    assert Run(out / "runs/ncc/scratch-1-0").finished, (folder / "said").read_text()
+    assert not Run(out / "runs/ncc/genesis-1-0").finished
+    weights = (out / "runs/ncc/scratch-1-0/weights.safetensors").stat().st_mtime_ns
+    time.sleep(1)  # the workers notice that they are alone
+    (folder / "told").write_text(benchmark(str(plan), out, processes=1))
+    assert (out / "runs/ncc/scratch-1-0/weights.safetensors").stat().st_mtime_ns == weights
+    return folder
+
+
+def test_a_killed_benchmark_goes_on_to_the_numbers_of_plain_commands(finished: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(finished / "out")  # init and cache of a run are named from there
+    mine = Run(Path("runs/ncc/genesis-1-0"))
+    again = finetune("ncc", Path("data/ncc"), Path("again"), mine.config(FinetuneSettings))
+    keys = ("step", "loss", "auc")
+    assert [[e[k] for k in keys] for e in mine.metrics()] == [[e[k] for k in keys] for e in again.metrics()]
+    assert evaluate_run(again.path).rows == evaluate_run(mine.path).rows
+    assert "init run:pretraining/chest" in Path("logs/runs__ncc__genesis-1-0.log").read_text()
+
+
+def test_the_folder_reads_as_a_comparison(finished: Path) -> None:
+    found = load_benchmark(finished / "out")
+    assert [(r.target, r.arm, r.fraction, r.seed, r.metric) for r in found.results] == [
+        ("ncc", "scratch", 1.0, 0, "auc"),
+        ("ncc", "genesis", 1.0, 0, "auc"),
+    ]
+    genesis = found.results[1]
+    assert genesis.backbone == "unet3d"
+    assert [step for step, _ in genesis.curve] == list(range(2, 41, 2))
+    assert len(genesis.cases) == evaluate_run(genesis.run).summary["cases"]
+    assert genesis.training_subjects == Run(genesis.run).manifest()["subjects"]["training"]
+    assert found.pretraining == {"genesis": finished / "out" / "pretraining" / "chest"}
+    assert (found.reference, found.leaks, found.failures) == ("scratch", (), ())
+    assert found.plan["seeds"] == [0]
+    said = (finished / "told").read_text()
+    assert f"{genesis.score:.3f}" in said
+    assert "2 of 2 runs are in" in said
+    assert json.loads((finished / "out" / "leaks.json").read_text()) == []
+
+
+def test_tuning_is_told(finished: Path) -> None:
+    told = {one["arm"]: one for one in json.loads((finished / "out" / "tuning.json").read_text())}
+    assert told["scratch"]["trials"][0]["settings"] == {"optim": {"lr": 0.002}}
+    assert told["scratch"]["chosen"] == "tuning/ncc/scratch-1-1000-optim.lr=0.002"
+    run = Run(finished / "out" / "runs/ncc/scratch-1-0").config(FinetuneSettings)
+    assert (run.optim.lr, run.held_out) == (0.002, True)
+    trial = finished / "out" / told["scratch"]["chosen"]
+    assert told["scratch"]["trials"][0]["validation"] == Run(trial).manifest()["best"]["auc"]
+    assert not (trial / "predictions").exists()  # nobody looks at test cases to choose settings
+
+
+def test_loose_runs_read_as_a_comparison(finished: Path) -> None:
+    runs = [finished / "out" / "runs" / "ncc" / name for name in ("scratch-1-0", "genesis-1-0")]
+    loose, whole = load_runs(runs), load_benchmark(finished / "out")
+    assert [one.score for one in loose.results] == [one.score for one in whole.results]
+    assert [one.arm for one in loose.results] == ["scratch", "run:pretraining/chest"]
+    assert loose.results[0].target == "ncc"
+    assert loose.pretraining == {"run:pretraining/chest": finished / "out" / "pretraining" / "chest"}
+
+
+def test_a_changed_plan_is_refused_and_more_cells_are_not(finished: Path, tmp_path: Path) -> None:
+    out = finished / "out"
+    before = (out / "plan.yaml").read_text()
+    changed = {**CHANGES, "settings": {"loop": {**LOOP, "steps": 41}}}
+    with pytest.raises(UsageError, match=r"the plan changed since tuning/ncc/scratch.*loop.steps: 40 there, 41 here"):
+        benchmark(str(write(tmp_path, **changed)), out)
+    assert (out / "plan.yaml").read_text() == before
+    dry = benchmark(str(write(tmp_path, **CHANGES, seeds=[0, 1])), out, processes=1, dry=True)
+    assert "4 run" in dry
+    assert "jobs of this folder that are finished" in dry
+
+
+def test_what_is_done_twice_and_what_fails(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same command does nothing but look; a broken data set fails, and only its cells are lost."""
+    out = finished / "out"
+    more = {**CHANGES, "data": {"lcs": {"path": str(tmp_path / "empty")}}}
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UnfinishedBenchmarkError, match="1 jobs failed and 4 could not be run, such as prepared/lcs: "):
+        benchmark(str(write(tmp_path, **more)), out, processes=1)
+    assert "2 of 4 runs" not in capsys.readouterr().out
+    found = load_benchmark(out)
+    assert len(found.results) == 2
+    assert found.failures[0].name == "prepared/lcs"
+    assert {one.message for one in found.failures[1:]} == {
+        "not run: prepared/lcs failed",
+        "not run: tuning/lcs/scratch-1-1000-optim.lr=0.002 failed",
+        "not run: tuning/lcs/genesis-1-1000-optim.head_steps=0 failed",
+    } | {one.message for one in found.failures[1:] if "tuning" in one.message}
+    starts = [entry["job"] for entry in Journal(out).entries if entry["status"] == "started"]
+    assert starts.count("runs/ncc/scratch-1-0") == 1
+    assert starts.count("runs/ncc/genesis-1-0") == 2  # it was killed once
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = write(tmp_path, seeds=[0, 1], fractions=[1.0, 0.5])
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["benchmark", str(plan), "--out", str(tmp_path / "out"), "--dry-run", "--processes", "2"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "8 run" in said
+    assert "time with 2 processes of 1 threads: about" in said or "time with 2 processes" in said
+    assert "a training step of 1 networks measured now" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_data_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"papers: needs --data LUNA16=PLACE, or --only"):
+        benchmark("papers", tmp_path, only=["ncc"])
+    assert "to be given: --data LUNA16=PLACE" in benchmark("papers", tmp_path, only=["ncc"], processes=1, dry=True)
