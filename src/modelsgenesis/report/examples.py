@@ -133,12 +133,13 @@ def cut(array: Plane, plane: str, centre: Sequence[int]) -> Plane:
 
 
 def centre(example: Example) -> tuple[int, ...]:
-    """The axial slice with most of the truth (or else of the prediction), and the middle of it there."""
+    """The axial slice with most of the truth (or else of the prediction), and the voxel nearest to its middle there."""
     for side in (example.truth, example.prediction):
         if side is not None and side.any():
             z = int(np.argmax((side > 0).sum((0, 1))))
-            x, y = (int(np.median(places)) for places in np.nonzero(side[:, :, z]))
-            return x, y, z
+            places = np.argwhere(side[:, :, z])
+            x, y = places[np.argmin(((places - np.median(places, axis=0)) ** 2).sum(1))]
+            return int(x), int(y), z
     return tuple(length // 2 for length in example.image.shape)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from yaml import YAMLError
+
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.reading import BENCHMARK, load_benchmark, load_runs
 from modelsgenesis.evaluate.results import Comparison, Result
@@ -16,7 +18,7 @@ T = TypeVar("T")
 DEPTH = 4
 """Folders below a given one that are searched for runs."""
 SKIPPED = ("cache", "checkpoints", "predictions", "tensorboard")
-_DAMAGED = (GenesisError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+_DAMAGED = (GenesisError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError, YAMLError)
 """What reading a folder raises that was edited, cut off, or made by something else."""
 
 
@@ -61,7 +63,8 @@ def _tried(read: Callable[[], T], path: Path, left_out: list[tuple[Path, str]]) 
     except GenesisError as error:
         left_out.append((path, str(error).removeprefix(f"{path}: ")))
     except _DAMAGED as error:
-        left_out.append((path, f"damaged ({type(error).__name__}: {error}); make it again"))
+        cause = " ".join(str(error).split())
+        left_out.append((path, f"damaged ({type(error).__name__}: {cause}); make it again"))
     return None
 
 

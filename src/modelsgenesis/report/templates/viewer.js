@@ -5,7 +5,7 @@
   const by = (name) => document.getElementById(name);
   const note = by("viewer-note"), choose = by("choose"), canvas = by("canvas");
   const COLOURS = [[255, 159, 67], [56, 214, 232], [255, 107, 181], [123, 237, 106], [167, 139, 250], [255, 225, 77], [255, 107, 94], [90, 162, 255]];
-  const PREDICTED = [[255, 240, 90], [120, 140, 255], [255, 120, 255], [240, 255, 200], [255, 255, 255], [255, 120, 60], [255, 200, 220], [120, 255, 255]];
+  const OUTLINED = 1002; // NiiVue draws borders of volumes with this intent: the prediction's, as in the pictures
   const chosen = () => choose.selectedOptions[0].dataset;
   let nv = null, busy = Promise.resolve();
 
@@ -23,10 +23,10 @@
     return globalThis.niivue;
   };
 
-  const labels = (names, colours) => {
+  const labels = (names) => {
     const lut = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: ["background"] };
     Object.entries(names).forEach(([value, name]) => {
-      const [r, g, b] = colours[(Number(value) - 1) % colours.length];
+      const [r, g, b] = COLOURS[(Number(value) - 1) % COLOURS.length];
       lut.R.push(r); lut.G.push(g); lut.B.push(b); lut.A.push(255); lut.I.push(Number(value)); lut.labels.push(name);
     });
     return lut;
@@ -62,10 +62,11 @@
     const { NVImage } = await library(), id = choose.value, names = JSON.parse(chosen().legend);
     [...nv.volumes].reverse().forEach((volume) => nv.removeVolume(volume));
     nv.addVolume(await NVImage.new(await unpacked(`${id}-image`), `${id}.nii`, "gray", 1, null, 0, 255));
-    for (const [side, colours] of [["truth", COLOURS], ["prediction", PREDICTED]]) {
+    for (const side of ["truth", "prediction"]) {
       if (!by(`${id}-${side}`)) continue;
       const map = await NVImage.new(await unpacked(`${id}-${side}`), `${side}.nii`, "gray", 0.5);
-      map.setColormapLabel(labels(names, colours));
+      map.setColormapLabel(labels(names));
+      if (side === "prediction") map.hdr.intent_code = OUTLINED;
       nv.addVolume(map);
     }
     viewer.querySelectorAll(".side").forEach((part) => { part.hidden = nv.volumes.length < 2; });
@@ -92,18 +93,26 @@
     nv.setSliceType(Number(by("view").value));
   };
 
+  // Truth is a fill; of the prediction the borders are shown, its fill stays invisible.
   const shade = () => {
     const opacity = Number(by("opacity").value);
-    ["truth", "prediction"].forEach((side, index) => { if (nv.volumes[index + 1]) nv.setOpacity(index + 1, by(side).checked ? opacity : 0); });
+    if (nv.volumes[1]) nv.setOpacity(1, by("truth").checked ? opacity : 0);
+    if (nv.volumes[2]) nv.setOpacity(2, 0.004);
+    nv.opts.atlasOutline = by("prediction").checked ? Math.min(1, 2 * opacity) : 0;
     nv.updateGLVolume();
   };
 
   const key = (names) => {
-    const swatch = ([r, g, b]) => Object.assign(document.createElement("span"), { className: "swatch", style: `background: rgb(${r} ${g} ${b}); margin-left: 0.9em` });
-    by("key").replaceChildren(...Object.entries(names).flatMap(([value, name]) => {
-      const index = (Number(value) - 1) % COLOURS.length;
-      return [swatch(COLOURS[index]), `${name}, truth`, swatch(PREDICTED[index]), `${name}, prediction`];
-    }));
+    const part = (className, text, colour) => {
+      const item = document.createElement("li"), mark = document.createElement("span");
+      mark.className = className;
+      if (colour) mark.style.background = `rgb(${colour.join(" ")})`;
+      item.append(mark, text);
+      return item;
+    };
+    const structures = Object.entries(names).map(([value, name]) => part("swatch", name, COLOURS[(Number(value) - 1) % COLOURS.length]));
+    const sides = structures.length ? [part("key fill", "truth"), part("key line", "prediction")] : [];
+    by("key").replaceChildren(...structures, ...sides);
   };
 
   // One after another, so that quick changes cannot mix two volumes.
