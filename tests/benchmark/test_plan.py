@@ -57,7 +57,10 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
     [
         ({"sseeds": [1]}, "sseeds: no such setting, did you mean seeds?"),
         ({"data": {"ncc": {"targett": "x"}}}, "data.ncc.targett: no such setting, did you mean target?"),
-        ({"data": {"ncc": {"phantoms": {"casess": 1}}}}, "data.ncc.phantoms.casess: no such setting, did you mean cases?"),
+        (
+            {"data": {"ncc": {"phantoms": {"casess": 1}}}},
+            "data.ncc.phantoms.casess: no such setting, did you mean cases?",
+        ),
         ({"data": {"ncc": {"target": "nodules"}}}, "data.ncc.target: 'nodules' is unknown; valid: bms"),
         ({"data": {"ncc": {"path": "x"}}}, "data.ncc: has phantoms and a path"),
         ({"data": {"ncc": {"phantoms": {"name": "lung"}}}}, "data.ncc.phantoms.name: 'lung' is unknown; valid: ct"),
@@ -66,16 +69,31 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
         ({"stores": {"chest": {"phantoms": {"seed": 0}}}}, "stores.chest.phantoms.seed: 0 is that of data.ncc too"),
         ({"stores": {"more": {"of": "lcs"}}}, "stores.more.of: lcs is not among the data: ncc"),
         ({"stores": {"more": {"of": "ncc", "sides": ["train"]}}}, "stores.more.sides: 'train' is unknown"),
-        ({"pretraining": {"chest": {"store": "brain"}}}, "pretraining.chest.store: brain is not among the stores: chest"),
-        ({"inits": {"genesis": {"init": "pretraining:brain"}}}, "inits.genesis.init: no pretraining 'brain'; there: chest"),
+        (
+            {"pretraining": {"chest": {"store": "brain"}}},
+            "pretraining.chest.store: brain is not among the stores: chest",
+        ),
+        (
+            {"inits": {"genesis": {"init": "pretraining:brain"}}},
+            "inits.genesis.init: no pretraining 'brain'; there: chest",
+        ),
         ({"inits": {"genesis": {"init": {"nccc": "scratch"}}}}, "inits.genesis.init.nccc: neither data nor a backbone"),
         ({"inits": {"genesis": {"init": "hub:x"}}, "data": {}}, "no such"),
         ({"inits": {"genesis": {"settings": {"loop": {"steps": 9}}}}}, "inits.genesis.settings: loop must be the same"),
-        ({"inits": {"genesis": {"settings": {"split": {"seed": 9}}}}}, "inits.genesis.settings: split must be the same"),
-        ({"inits": {"genesis": {"tune": {"optim.lr": [1, 2]}}}}, "as many combinations as the others (scratch 0, genesis 2)"),
+        (
+            {"inits": {"genesis": {"settings": {"split": {"seed": 9}}}}},
+            "inits.genesis.settings: split must be the same",
+        ),
+        (
+            {"inits": {"genesis": {"tune": {"optim.lr": [1, 2]}}}},
+            "as many combinations as the others (scratch 0, genesis 2)",
+        ),
         ({"inits": {"genesis": {"settings": {"optim": {"lrr": 1}}}}}, "optim.lrr: no such setting, did you mean lr?"),
         ({"settings": {"backbone": {"width": 4}}}, "backbone.width is 4, but pretraining:chest was trained with 2"),
-        ({"settings": {"backbone": {"width": 0}}}, "the arms would train different networks (scratch unet3d of width 32"),
+        (
+            {"settings": {"backbone": {"width": 0}}},
+            "the arms would train different networks (scratch unet3d of width 32",
+        ),
         ({"settings": {"patch": {"shape": [16, 16]}}}, "backbone unet3d needs 3 sides, not [16, 16]"),
         ({"tune": {"seed": [1, 2]}}, "tune: seed must be the same for all"),
         ({"tune": {"optim.lr": []}}, "tune.optim.lr: has no values"),
@@ -133,7 +151,10 @@ def test_tuning_at_the_largest_fraction_serves_all(tmp_path: Path) -> None:
 def test_inits_by_data_and_backbone(tmp_path: Path) -> None:
     changes: Any = {
         "backbones": {"a": {}, "b": {"optim": {"lr": 0.5}}},
-        "inits": {"genesis": {"init": {"a": "pretraining:chest", "ncc/b": "scratch:he"}}, "he": {"init": {"b": "scratch:he"}}},
+        "inits": {
+            "genesis": {"init": {"a": "pretraining:chest", "ncc/b": "scratch:he"}},
+            "he": {"init": {"b": "scratch:he"}},
+        },
     }
     jobs = matrix(loaded(tmp_path, **changes))
     inits = {(j.cell.arm, j.cell.backbone): j.settings["init"] for j in jobs if j.kind == "run" and j.cell}
@@ -186,9 +207,7 @@ def test_places_do_not_change_keys(tmp_path: Path) -> None:
         "settings": {"images": {"spacing": [2, 2, 2]}},
     }
     plan = loaded(tmp_path, **changes)
-    moved = replace(
-        plan, data={"ncs": replace(plan.data["ncs"], path="/x", options={"luna16": "/elsewhere/luna"})}
-    )
+    moved = replace(plan, data={"ncs": replace(plan.data["ncs"], path="/x", options={"luna16": "/elsewhere/luna"})})
     assert keys(matrix(plan)) == keys(matrix(moved))
     run = next(job for job in matrix(plan) if job.kind == "run")
     assert (run.place, run.options) == (paths["D"], {"luna16": paths["L"]})

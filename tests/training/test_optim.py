@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.training.optim import Schedule, build_optimiser
+from modelsgenesis.training.optim import Schedule, build_optimiser, parameter_groups
 from modelsgenesis.training.settings import OptimSettings
 
 PLAIN = OptimSettings("sgd", lr=0.5, momentum=0.0, weight_decay=0.0, warmup_steps=0)
@@ -132,3 +132,58 @@ def test_unknown_names_list_the_valid_ones() -> None:
         build_optimiser([], replace(PLAIN, optimiser="lion"))
     with pytest.raises(UsageError, match="'step' is unknown; valid: cosine, plateau, constant"):
         Schedule(optimiser(), replace(PLAIN, schedule="step"), 10, True)
+
+
+class Half(torch.nn.Module):
+    """A backbone that is taken over and a head that is new."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = torch.nn.Linear(2, 2)
+        self.head = torch.nn.Linear(2, 1)
+
+
+TAKEN = ("weight", "bias")
+"""Published names: without `backbone.`"""
+
+
+def trained(choice: OptimSettings, steps: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """The backbone's and the head's weights before each step and after the last."""
+    torch.manual_seed(0)
+    network = Half()
+    one = build_optimiser(parameter_groups(network, TAKEN, choice), choice)
+    schedule = Schedule(one, choice, steps, lower_is_better=True)
+    seen: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+    for step in range(steps + 1):
+        for kept, part in zip(seen, (network.backbone, network.head), strict=True):
+            kept.append(part.weight.detach().clone())
+        schedule.set(step)
+        one.zero_grad()
+        network.head(network.backbone(torch.ones(1, 2))).sum().backward()
+        one.step()
+    return seen
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_new_tensors_learn_first(name: str) -> None:
+    backbone, head = trained(replace(PLAIN, optimiser=name, schedule="constant", head_steps=2, weight_decay=0.1), 4)
+    assert all(torch.equal(backbone[0], backbone[step]) for step in (1, 2))
+    assert not torch.equal(backbone[2], backbone[3])
+    assert all(not torch.equal(head[step], head[step + 1]) for step in range(4))
+
+
+def test_loaded_tensors_learn_at_their_share_of_the_rate() -> None:
+    plain = replace(PLAIN, schedule="constant")
+    whole, slow = (trained(replace(plain, loaded_lr=share), 1) for share in (1.0, 0.25))
+    torch.testing.assert_close((slow[0][1] - slow[0][0]) * 4, whole[0][1] - whole[0][0])
+    torch.testing.assert_close(slow[1][1], whole[1][1])
+
+
+def test_without_a_difference_there_is_one_group() -> None:
+    """So that the papers' way is PyTorch's plain one, and checkpoints of before fit."""
+    for loaded, choice in ((TAKEN, PLAIN), ((), replace(PLAIN, loaded_lr=0.5))):
+        made = build_optimiser(parameter_groups(Half(), loaded, choice), choice)
+        assert len(made.param_groups) == 1
+        assert Schedule(made, choice, 10, True).set(0) == PLAIN.lr == made.param_groups[0]["lr"]
+    with pytest.raises(UsageError, match=r"optim.loaded_lr -1.*must not be below 0"):
+        parameter_groups(Half(), TAKEN, replace(PLAIN, loaded_lr=-1.0))

@@ -7,10 +7,11 @@ from typing import Any
 from modelsgenesis.benchmark.matrix import pretrain_settings, resolved, source_of
 from modelsgenesis.benchmark.plan import DataSpec, InitSpec, Plan, StoreSpec
 from modelsgenesis.benchmark.tuning import combinations
+from modelsgenesis.config import to_dict
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.finetune import FinetuneSettings
 from modelsgenesis.models import BACKBONES
-from modelsgenesis.models.weights import provenance_of
+from modelsgenesis.models.weights import INIT_SOURCES, provenance_of
 from modelsgenesis.phantoms import LAYOUTS
 from modelsgenesis.pretrain import PretrainSettings
 from modelsgenesis.targets import TARGETS
@@ -127,6 +128,8 @@ def _sources(plan: Plan, name: str, arm: InitSpec) -> Iterator[str]:
         if place not in valid:
             yield f"inits.{name}.init.{place}: neither data nor a backbone of the plan nor default"
         kind, _, rest = init.partition(":")
+        if kind not in ("pretraining", *INIT_SOURCES.names()):
+            yield f"inits.{name}.init: {init!r} is unknown; valid: pretraining, {', '.join(INIT_SOURCES.names())}"
         if kind == "pretraining" and rest not in plan.pretraining:
             yield f"inits.{name}.init: no pretraining {rest!r}; there: {', '.join(plan.pretraining) or 'none'}"
 
@@ -163,8 +166,6 @@ def _settings(plan: Plan) -> Iterator[str]:
 
 def _network(settings: FinetuneSettings, source: str, pretrained: Mapping[str, PretrainSettings]) -> tuple[str, int]:
     """Name and width of the network of a run; raises when its weights do not fit."""
-    from modelsgenesis.config import to_dict
-
     kind, _, rest = source.partition(":")
     if kind == "pretraining":
         about = {"backbone": to_dict(pretrained[rest].backbone)} if rest in pretrained else {}

@@ -99,8 +99,8 @@ def makespan(jobs: Sequence[Job], done: set[str], seconds: Mapping[str, float], 
 def calibrate(jobs: Sequence[Job], rates: Rates, threads: int) -> int:
     """Time a step of each network and shape among the trainings that nothing is known of; returns how many were timed.
 
-    At most four items are used and the fastest step is scaled to the batch. Networks beyond `CALIBRATION_SECONDS` are left to
-    the rate of the others.
+    At most four items are used and the fastest step is scaled to the batch. Networks beyond `CALIBRATION_SECONDS` are
+    left to the rate of the others.
     """
     import torch
 
@@ -109,7 +109,7 @@ def calibrate(jobs: Sequence[Job], rates: Rates, threads: int) -> int:
     torch.set_num_threads(threads)
     for job in (one for one in jobs if one.kind in TRAINING):
         shape = _shape(job)
-        key = str([job.settings["backbone"], shape])
+        key = str([job.settings["backbone"]["name"], job.settings["backbone"]["width"], shape])
         if key not in found and time.monotonic() - began < CALIBRATION_SECONDS:
             found[key] = _item_seconds(job.settings, shape)
         loop: JSON = job.settings["loop"]

@@ -164,14 +164,19 @@ def _tuning(out: Path, jobs: Sequence[Job], standing: Standing) -> list[JSON]:
 
 
 def _places(out: Path, processes: int) -> list[Place]:
-    """The workers: as many as asked for, spread over the GPUs there are, with an equal share of the cores."""
+    """The workers: as many as asked for, spread over the GPUs there are, with an equal share of the cores.
+
+    OMP_NUM_THREADS, where it is set, is the most threads of each, as for PyTorch itself.
+    """
     devices = _devices()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if processes < 0:
         raise UsageError(f"--processes {processes} must be 1 or more, or 0 for as many as suit the machine")
     count = processes or len(devices) or max(1, cores // 2)
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    most = int(given) if given.isdecimal() and int(given) else cores
     seats: list[Any] = [devices[number % len(devices)] if devices else None for number in range(count)]
-    return [Place(out.absolute(), max(1, cores // count), seat) for seat in seats]
+    return [Place(out.absolute(), max(1, min(most, cores // count)), seat) for seat in seats]
 
 
 def _devices() -> list[str]:

@@ -168,10 +168,10 @@ def _work(connection: Connection, place: Place, perform: Callable[[Job], JSON]) 
             job: Job = connection.recv()
         except EOFError:
             return
-        connection.send(_done(job, place, perform))
+        connection.send(_done(job, perform))
 
 
-def _done(job: Job, place: Place, perform: Callable[[Job], JSON]) -> JSON:
+def _done(job: Job, perform: Callable[[Job], JSON]) -> JSON:
     with _logged(log_of(Path(), job.name)):
         try:
             return {"status": "finished", **perform(job)}

@@ -1,0 +1,45 @@
+"""Choosing by validation: every combination once, the best of those that finished, never a look at test cases."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelsgenesis.benchmark.jobs import Job
+from modelsgenesis.benchmark.tuning import best, combinations
+from modelsgenesis.config import settings
+from modelsgenesis.errors import GenesisError
+from modelsgenesis.run import Run
+
+
+@settings
+class _Settings:
+    """Of a run that nobody trains."""
+
+
+def test_every_combination_once() -> None:
+    found = combinations({"optim.lr": [0.1, 0.2], "optim.head_steps": [0, 5], "backbone.norm": ["batch"]})
+    assert len(found) == 4
+    assert found["optim.lr=0.2+optim.head_steps=5+backbone.norm=batch"] == {
+        "optim": {"lr": 0.2, "head_steps": 5},
+        "backbone": {"norm": "batch"},
+    }
+    assert combinations({}) == {}
+    assert list(combinations({"scope": ["a/b c"]})) == ["scope=a_b_c"]  # safe in a path
+
+
+def trial(folder: Path, name: str, score: float | None) -> None:
+    run = Run(folder / name)
+    run.begin("finetune", _Settings(), "data", False)
+    if score is not None:
+        run.finish(monitor="dice", best={"step": 1, "dice": score, "test": 1 - score})
+
+
+def test_the_best_validation_wins(tmp_path: Path) -> None:
+    names: Any = {"t/a": {"x": 1}, "t/b": {"x": 2}, "t/c": {"x": 3}, "t/d": {"x": 4}, "t/e": {"x": 5}}
+    job = Job("runs/r", "run", "ncc", tuning=tuple(names), choices=names)
+    with pytest.raises(GenesisError, match=r"runs/r: none of its 5 tuning runs is finished"):
+        best(tmp_path, job)
+    for name, score in {"t/a": 0.4, "t/b": 0.7, "t/c": 0.7, "t/d": None}.items():  # d was cut short, e never began
+        trial(tmp_path, name, score)
+    assert best(tmp_path, job) == ("t/b", {"x": 2})
