@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from modelsgenesis.evaluate.analysis import analyse
+from modelsgenesis.evaluate.analysis import analyse, verdicts
 from modelsgenesis.evaluate.cells import Runs
 from modelsgenesis.evaluate.results import Comparison
 from tests.evaluate.simulated_runs import Spreads, names, segmented, two_tables
@@ -58,6 +58,17 @@ def test_verdict_counts_targets_by_outcome() -> None:
     assert verdict.median_ratio == sorted(one.ratio for one in verdict.speeds)[1]
     assert (verdict.missed, verdict.structures) == (0, 9 * 4 * 9)
     assert (verdict.reference_missed, verdict.reference_structures) == (4 * 9, 4 * 9 * 10)
+
+
+def test_medians_count_what_is_not_reached_as_worse_than_any_number() -> None:
+    found = analyse(comparison(), resamples=50)
+    saved = [replace(found.labels[0], saved=value) for value in (30.0, -math.inf, 50.0, math.nan, 10.0)]
+    speeds = [
+        replace(found.speeds[2], cell=replace(found.speeds[2].cell, target=f"t{k}"), ratio=ratio)
+        for k, ratio in enumerate((1.0, math.inf, 0.5, 0.8))
+    ]
+    (verdict,) = verdicts(found.comparisons, saved, speeds)
+    assert (verdict.median_saved, verdict.median_ratio) == (10.0, 1.0)
 
 
 def test_everything_is_there_once() -> None:

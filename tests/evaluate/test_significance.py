@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.stats import norm, rankdata, t
 from statsmodels.stats import weightstats
 
 from modelsgenesis.evaluate.cells import Runs, subject_differences
@@ -156,10 +157,23 @@ def test_what_is_undefined_has_a_reason_and_no_p() -> None:
 
 
 def test_subjects_without_a_difference_keep_their_rank() -> None:
-    """Three of eight equal: Pratt's p is larger than that of the other five alone."""
-    differences = np.array([0, 0, 0, 0.1, 0.2, 0.3, 0.4, 0.5])
-    assert over_cases(differences).count == 8
-    assert 0.02 < over_cases(differences).p < 0.2
+    """Pratt's z: equal subjects are ranked with the others, then left out of the sums."""
+    differences = np.concatenate([np.zeros(20), np.linspace(0.02, 0.9, 26), -np.linspace(0.01, 0.3, 14)])
+    ranks = rankdata(np.abs(differences))
+    less = ranks[differences < 0].sum()
+    mean = (60 * 61 - 20 * 21) / 4
+    variance = (60 * 61 * 121 - 20 * 21 * 41) / 24
+    found = over_cases(differences)
+    assert found.count == 60
+    assert found.p == pytest.approx(2 * norm.sf(abs(less - mean) / math.sqrt(variance)), rel=0.02)
+
+
+def test_auc_of_few_positives_has_few_degrees_of_freedom() -> None:
+    ours, theirs = classified_pair(np.random.default_rng(7), Spreads(subject=0.7, arm_subject=0.7), per_subject=1)
+    positives = sum(case.truth == 1 for case in ours[0].cases.values())
+    found = compare(ours, theirs).tests["cases"]
+    assert positives < 20
+    assert found.p == pytest.approx(2 * t.sf(abs(found.statistic), positives - 1))
 
 
 def test_differences_of_subjects_reach_the_test() -> None:
