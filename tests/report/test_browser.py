@@ -153,7 +153,8 @@ def test_text_has_contrast(running: Any, written: Written, scheme: str) -> None:
     page = opened(running, written.page, scheme=scheme).page
     found = page.evaluate(
         """() => ["p.verdict .plain", "p.verdict .finding", "p.verdict .caution", "figcaption", "td", "thead th",
-                  ".eyebrow", ".note", ".papers .landmark", ".outcome", ".leak", ".trace a", ".warning li"].flatMap((name) => {
+                  ".eyebrow", ".note", ".papers .landmark", ".outcome", ".leak", ".trace a",
+                  ".warning li"].flatMap((name) => {
             const part = document.querySelector(name);
             if (!part) return [];
             const panel = part.closest(".warning, .trace") ?? document.body;

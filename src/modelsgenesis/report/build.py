@@ -19,7 +19,7 @@ from modelsgenesis.report.groups import Group, example_groups, volumes_of
 from modelsgenesis.report.page import exported, render
 from modelsgenesis.report.published import JOURNAL, TARGETS_2D, TARGETS_3D
 from modelsgenesis.report.restoration import ERROR_SHOWN, Pretraining, read_pretraining
-from modelsgenesis.report.rows import Scores, differences_table, score_rows, scores_table
+from modelsgenesis.report.rows import Scores, arm_order, differences_table, score_rows, scores_table
 from modelsgenesis.report.sections import comparisons, drawings, key_facts, run_groups, splits_table
 from modelsgenesis.report.tables import Table, write_tables
 from modelsgenesis.report.verdict import headline, verdict
@@ -98,9 +98,10 @@ def _facts(comparison: Comparison, beside: Path, missing: list[tuple[Path, str]]
 
 
 def _pretrainings(comparison: Comparison, beside: Path, missing: list[tuple[Path, str]]) -> Iterable[Pretraining]:
+    arms = arm_order(comparison)
     for number, (arm, path) in enumerate(comparison.pretraining.items()):
         try:
-            yield read_pretraining(arm, path, beside, number)
+            yield read_pretraining(arm, path, beside, number, arms.index(arm) if arm in arms else number + 1)
         except GenesisError as error:
             missing.append((path, _without(path, str(error))))
 

@@ -116,7 +116,7 @@ def _loose(paths: Sequence[Path], left_out: list[tuple[Path, str]]) -> list[Comp
 def _short_arms(found: list[Comparison]) -> list[Comparison]:
     """`run:/a/b/genesis` as "genesis", where that is one run only."""
     arms = {result.arm for one in found for result in one.results} | {arm for one in found for arm in one.pretraining}
-    short = {arm: Path(arm.partition(":")[2]).name if arm.startswith(("run:", "file:")) else arm for arm in arms}
+    short = {arm: _last(arm) if arm.startswith(("run:", "file:")) else arm for arm in arms}
     names = list(short.values())
     short = {arm: name if names.count(name) == 1 else arm for arm, name in short.items()}
     return [
@@ -128,6 +128,12 @@ def _short_arms(found: list[Comparison]) -> list[Comparison]:
         )
         for one in found
     ]
+
+
+def _last(source: str) -> str:
+    """The folder of a run, or the file of weights without its ending."""
+    path = Path(source.partition(":")[2])
+    return path.name if source.startswith("run:") else path.stem
 
 
 def _short_targets(found: list[Comparison]) -> list[Comparison]:

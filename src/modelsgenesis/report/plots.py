@@ -17,6 +17,15 @@ CHANCE = {"auc": 0.5}
 """Where the bars of a metric start: what guessing gives."""
 
 
+LONGEST = 18
+"""Letters of a name beside a bar."""
+
+
+def shortened(name: str) -> str:
+    """A name that leaves room for the bars."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+
+
 def score_bars(row: Row, numbers: Mapping[str, int], name: str, title: str) -> Markup:
     """A bar an arm: mean over seeds, standard deviation as error bar, each seed as a point.
 
@@ -47,10 +56,11 @@ def score_bars(row: Row, numbers: Mapping[str, int], name: str, title: str) -> M
             weight=weight,
             fontsize=9.5,
         )
-    axis.set_yticks(range(len(row.arms)), [arm.arm for arm in row.arms], color=INK)
+    axis.set_yticks(range(len(row.arms)), [shortened(arm.arm) for arm in row.arms], color=INK)
     axis.set_ylim(len(row.arms) - 0.5, -0.65)
     highest = max(arm.mean.value + np.nan_to_num(arm.deviation) for arm in row.arms)
     axis.set_xlim(start, start + 1.22 * max(highest - start, 0.05))
+    axis.locator_params(axis="x", nbins=6)
     axis.set_xticks([tick for tick in axis.get_xticks() if start - 1e-9 <= tick <= max(1.0, highest) + 1e-9])
     axis.set_xlabel(metric_name(row.cell.metric) + (f" (bars start at {start:g})" if start else ""), fontsize=9)
     tidy(axis, "x")
@@ -113,11 +123,11 @@ def mean_curve(curves: Sequence[Sequence[tuple[int, float]]]) -> tuple[list[int]
     return steps, [float(np.mean([table[step] for table in tables])) for step in steps]
 
 
-def restoration_bars(errors: Mapping[str, float], constant: float, name: str, title: str) -> Markup:
+def restoration_bars(errors: Mapping[str, float], constant: float, name: str, title: str, colour: int) -> Markup:
     """Mean squared error of each distortion alone beside the best constant's, which is the line."""
     figure, axis = canvas(WIDTH, 60 + 30 * len(errors))
     for place, error in enumerate(errors.values()):
-        axis.barh(place, error, height=0.56, color=arm_colour(1), alpha=0.8, linewidth=0)
+        axis.barh(place, error, height=0.56, color=arm_colour(colour), alpha=0.8, linewidth=0)
         axis.annotate(
             f"{error:.4f}", (error, place), (6, 0), textcoords="offset points", va="center", color=INK, fontsize=9.5
         )
@@ -136,10 +146,12 @@ def restoration_bars(errors: Mapping[str, float], constant: float, name: str, ti
     return embed(figure, name, title, f"{told}; the best constant has {constant:.4f}")
 
 
-def restoration_curve(steps: Sequence[tuple[int, float]], constant: float, name: str, title: str) -> Markup:
+def restoration_curve(
+    steps: Sequence[tuple[int, float]], constant: float, name: str, title: str, colour: int
+) -> Markup:
     """Validation error of a pre-training against the step."""
     figure, axis = canvas(WIDTH, 210)
-    axis.plot(*zip(*steps, strict=True), color=arm_colour(1), linewidth=2)
+    axis.plot(*zip(*steps, strict=True), color=arm_colour(colour), linewidth=2)
     axis.axhline(constant, color=MUTED, linewidth=1.1, linestyle=(0, (4, 3)))
     axis.annotate(
         "best constant",

@@ -64,7 +64,7 @@ class Pretraining:
         return {words: float(self.best[name]) for name, words in ALONE.items() if name in self.best}
 
 
-def read_pretraining(arm: str, path: Path, beside: Path, number: int) -> Pretraining:
+def read_pretraining(arm: str, path: Path, beside: Path, number: int, colour: int = 1) -> Pretraining:
     """A pre-training run; GenesisError when the folder is none or damaged.
 
     Args:
@@ -72,6 +72,7 @@ def read_pretraining(arm: str, path: Path, beside: Path, number: int) -> Pretrai
         path: its folder.
         beside: folder of the report.
         number: unique in the page.
+        colour: number of the arm's colour.
     """
     facts = read_facts(path, beside)
     if facts.manifest.get("command") != "pretrain":
@@ -80,19 +81,19 @@ def read_pretraining(arm: str, path: Path, beside: Path, number: int) -> Pretrai
     best = facts.manifest.get("best") or min(metrics, key=lambda entry: float(entry["validation"]), default={})
     baselines = {name: float(value) for name, value in dict(facts.manifest.get("baselines") or {}).items()}
     found = Pretraining(arm, facts, dict(best), baselines, _cubes(path / "figures" / "restoration.npz"))
-    plots = tuple(_plots(found, metrics, number))
+    plots = tuple(_plots(found, metrics, number, colour))
     return Pretraining(arm, facts, found.best, baselines, found.cubes, plots)
 
 
-def _plots(found: Pretraining, metrics: list[JSON], number: int) -> list[Markup]:
+def _plots(found: Pretraining, metrics: list[JSON], number: int, colour: int) -> list[Markup]:
     constant, plots = found.baselines.get("constant"), []
     if constant is not None and found.errors:
         title = f"Restoration error of {found.arm} by distortion"
-        plots.append(restoration_bars(found.errors, constant, f"distortions-{number}", title))
+        plots.append(restoration_bars(found.errors, constant, f"distortions-{number}", title, colour))
     steps = [(int(entry["step"]), float(entry["validation"])) for entry in metrics]
     if constant is not None and len(steps) > 1:
         title = f"Restoration error of {found.arm} while training"
-        plots.append(restoration_curve(steps, constant, f"restoring-{number}", title))
+        plots.append(restoration_curve(steps, constant, f"restoring-{number}", title, colour))
     return plots
 
 

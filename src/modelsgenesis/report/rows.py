@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from modelsgenesis.evaluate.analysis import Analysis
 from modelsgenesis.evaluate.cells import cells
 from modelsgenesis.evaluate.comparison import ArmComparison, ArmSummary
 from modelsgenesis.evaluate.family import Row
-from modelsgenesis.evaluate.results import Comparison, Leak, Result
+from modelsgenesis.evaluate.results import Comparison, Result
 from modelsgenesis.report.facts import Facts
 from modelsgenesis.report.published import Published, landmarks, same_metric
 from modelsgenesis.report.tables import Table
@@ -28,6 +28,8 @@ class ScoreCell:
         outcome: against the reference: "better", "worse", "undecided", "untested" or "".
         difference: against the reference.
         anchor: of its runs in the page.
+        runs: of the arm.
+        leaks: its pre-training saw test or validation data of the target.
     """
 
     arm: str
@@ -38,6 +40,7 @@ class ScoreCell:
     difference: ArmComparison | None = None
     anchor: str = ""
     runs: tuple[Result, ...] = ()
+    leaks: bool = False
 
     @property
     def text(self) -> str:
@@ -45,12 +48,13 @@ class ScoreCell:
         if self.summary is None:
             return ""
         spread = "" if math.isnan(self.summary.deviation) else f" ± {score(self.summary.deviation)}"
-        return f"{score(self.summary.mean.value)}{spread}{'†' if self.is_level else ''}{self.mark}"
+        leak = " (leak)" if self.leaks else ""
+        return f"{score(self.summary.mean.value)}{spread}{'†' if self.is_level else ''}{self.mark}{leak}"
 
     @property
     def mark(self) -> str:
-        """▲ or ▼ against the reference; empty where undecided."""
-        return f" {MARKS[self.outcome]}" if self.outcome in MARKS else ""
+        """▲ or ▼ against the reference; empty where undecided, and where a leak takes its worth away."""
+        return f" {MARKS[self.outcome]}" if self.outcome in MARKS and not self.leaks else ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,6 @@ class ScoreRow:
         note: what sets the row apart: network, share of labels.
         cells: in the order of the arms.
         published: the papers' landmarks, with whether their metric is the same.
-        leaks: of pre-training and target data.
     """
 
     row: Row
@@ -74,7 +77,6 @@ class ScoreRow:
     cells: tuple[ScoreCell, ...]
     published: tuple[Published, ...] = ()
     is_same_metric: bool = True
-    leaks: tuple[Leak, ...] = ()
 
     @property
     def metric(self) -> str:
@@ -101,7 +103,8 @@ def score_rows(comparison: Comparison, analysis: Analysis, facts: Mapping[str, F
     """
     arms = arm_order(comparison)
     runs = cells(comparison.results)
-    backbones = {row.cell.backbone for row in analysis.rows}
+    networks = {(row.cell.target, row.cell.backbone) for row in analysis.rows}
+    targets = [target for target, _ in networks]
     every = []
     for number, row in enumerate(analysis.rows):
         of_arms = runs[row.cell]
@@ -109,14 +112,15 @@ def score_rows(comparison: Comparison, analysis: Analysis, facts: Mapping[str, F
         found = tuple(
             _cell(arm, row, of_arms.get(arm, ()), analysis, f"runs-{number}-{k}") for k, arm in enumerate(arms)
         )
-        leaks = tuple(leak for leak in comparison.leaks if leak.target == row.cell.target)
+        leaking = {leak.arm for leak in comparison.leaks if leak.target == row.cell.target}
+        found = tuple(replace(cell, leaks=cell.arm in leaking) for cell in found)
         note = ", ".join(
-            ([row.cell.backbone] if len(backbones) > 1 else [])
+            ([row.cell.backbone] if targets.count(row.cell.target) > 1 else [])
             + ([f"{share(row.cell.fraction)} of the labels"] if row.cell.fraction < 1 else [])
         )
         known = tuple(landmarks(kind))
         same = bool(known) and same_metric(kind, row.cell.metric)
-        every.append(ScoreRow(row, target_title(row.cell.target), TASKS.get(kind, ""), note, found, known, same, leaks))
+        every.append(ScoreRow(row, target_title(row.cell.target), TASKS.get(kind, ""), note, found, known, same))
     largest: dict[tuple[str, str, str], ScoreRow] = {}
     for one in every:
         key = (one.row.cell.target, one.row.cell.backbone, one.row.cell.metric)

@@ -115,7 +115,7 @@ def interval_picture(one: ArmComparison, reach: float) -> Markup:
     told = signed(value) if math.isnan(low) else f"{signed(low)} to {signed(high)}"
     return Markup(
         f'<svg class="forest" viewBox="0 0 144 18" role="img" aria-label="{escape(told)}"><title>{escape(told)}</title>'
-        f'<line x1="72" x2="72" y1="0" y2="18" stroke="var(--rule)"/>{line}'
+        f'<line x1="72" x2="72" y1="0" y2="18" stroke="var(--muted)" stroke-opacity="0.5"/>{line}'
         f'<circle cx="{x:.1f}" cy="9" r="3.5" fill="var({colour})"/></svg>'
     )
 

@@ -140,7 +140,7 @@ def shown(table: Table) -> list[list[str]]:
 def _column(cells: Sequence[Value], decimals: int) -> list[str]:
     numbers = [cell for cell in cells if isinstance(cell, float) and math.isfinite(cell)]
     digits = 0 if all(number.is_integer() for number in numbers) else decimals
-    if numbers and max(map(abs, numbers)) >= 100:
+    if numbers and max(map(abs, numbers)) >= 10:
         digits = min(digits, 1)
     return [_text(cell, digits) for cell in cells]
 
