@@ -1,4 +1,4 @@
-"""Every target from phantoms to figures, as a user would: info, finetune from scratch, evaluate, report; at toy size."""
+"""Every target from phantoms to its report, as a user would: info, finetune from scratch, evaluate; at toy size."""
 
 import json
 from pathlib import Path

@@ -68,16 +68,17 @@ def _outcome(one: Verdict, analysis: Analysis) -> str:
     ]
     undecided = listed([_difference(ours[target]) for target in tally.undecided])
     untested = listed([target_title(target) for target in tally.untested])
+    labels = "" if tally.fraction == 1 else f"with {share(tally.fraction)} of the labels, "
     if told:
-        text = f"{arm} is {' and '.join(told)}"
+        text = f"{labels}{arm} is {' and '.join(told)}"
         text += f"; on {undecided} the data do not decide" if tally.undecided else ""
     elif tally.undecided:
-        text = f"No difference between {arm} and {one.reference} is shown on {undecided}, which is no proof of equality"
+        shown = f"no difference between {arm} and {one.reference} is shown on {undecided}"
+        text = f"{labels}{shown}, which is no proof of equality"
     else:
         return capital(f"whether {arm} differs from {one.reference} cannot be tested on {untested}.")
     text += f"; {untested} cannot be tested" if tally.untested else ""
-    labels = "" if tally.fraction == 1 else f" ({share(tally.fraction)} of the labels)"
-    return f"{capital(text)}{labels}."
+    return f"{capital(text)}."
 
 
 def _named(one: Verdict, analysis: Analysis) -> str:
@@ -126,7 +127,7 @@ def _missed(one: Verdict) -> str:
 def _rule(analysis: Analysis) -> str:
     tested = sum(not math.isnan(one.adjusted.get("both", math.nan)) for one in analysis.comparisons)
     corrected = " after Holm's correction" if tested > 1 else ""
-    what = f"p < 0.05{corrected}, over seeds and test subjects"
+    what = f"p\N{NO-BREAK SPACE}<\N{NO-BREAK SPACE}0.05{corrected}, over seeds and test subjects"
     return f"Better and worse mean {what}; brackets: 95\N{NO-BREAK SPACE}% intervals."
 
 
@@ -164,7 +165,7 @@ def _leaks(leaks: Sequence[Leak]) -> Iterator[str]:
         data = "of its test or validation data"
         shared = counted(len(names), f"{kind} {data} was", f"{kind}s {data} were")
         seen = f"{shared} seen by the pre-training of {arms}"
-        yield f"{target_title(target)} leaks: {seen}; its score there does not count."
+        yield f"{capital(target_title(target))} leaks: {seen}; its score there does not count."
 
 
 def _undefined(results: Sequence[Result]) -> Iterator[str]:
