@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform, get_args, get_origin
 
@@ -27,13 +28,23 @@ def build(cls: type[T], values: JSON, source: str) -> T:
 
     Raises UsageError listing every unknown name and every value of a wrong type at once.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(cls).validate_python(values)
+        wanted: Any = cls
+        built: T = _adapter(wanted).validate_python(values)
+        return built
     except ValidationError as error:
         lines = [_explain(cls, problem) for problem in error.errors()]
         raise UsageError(f"{source}: " + "; ".join(lines)) from None
+
+
+@cache
+def _adapter(cls: type[Any]) -> Any:
+    """The schema of a settings class, which takes milliseconds to make."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
 
 
 def _explain(cls: type[Any], problem: Any) -> str:

@@ -89,6 +89,9 @@ def test_tuning_is_told(finished: Path) -> None:
     trial = finished / "out" / told["scratch"]["chosen"]
     assert told["scratch"]["trials"][0]["validation"] == Run(trial).manifest()["best"]["auc"]
     assert not (trial / "predictions").exists()  # nobody looks at test cases to choose settings
+    for made in ("pretraining", "tuning", "runs"):
+        assert not list((finished / "out" / made).rglob("*.pt"))
+    assert not (trial / "weights.safetensors").exists()
 
 
 def test_loose_runs_read_as_a_comparison(finished: Path) -> None:

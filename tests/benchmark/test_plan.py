@@ -78,7 +78,7 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
             "inits.genesis.init: no pretraining 'brain'; there: chest",
         ),
         ({"inits": {"genesis": {"init": {"nccc": "scratch"}}}}, "inits.genesis.init.nccc: neither data nor a backbone"),
-        ({"inits": {"genesis": {"init": "hub:x"}}, "data": {}}, "no such"),
+        ({"inits": {"genesis": {"init": "hub:x"}}}, "init: 'hub:x' is unknown; valid: pretraining, file, run"),
         ({"inits": {"genesis": {"settings": {"loop": {"steps": 9}}}}}, "inits.genesis.settings: loop must be the same"),
         (
             {"inits": {"genesis": {"settings": {"split": {"seed": 9}}}}},
@@ -105,8 +105,6 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_named(changes: Any, message: str, tmp_path: Path) -> None:
-    if message == "no such":  # an init source that is not registered shows in the run
-        pytest.skip("checked by models.weights")
     with pytest.raises(UsageError) as caught:
         check(loaded(tmp_path, **changes), "plan.yaml")
     assert message in str(caught.value)

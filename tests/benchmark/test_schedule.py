@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelsgenesis.benchmark.estimate import Rates, makespan, rates_of
+from modelsgenesis.benchmark.estimate import Rates, _sample, makespan, rates_of
 from modelsgenesis.benchmark.jobs import Job, keys
 from modelsgenesis.benchmark.journal import JOURNAL, Journal
 from modelsgenesis.benchmark.schedule import Schedule, Standing
@@ -117,6 +117,13 @@ def test_what_is_done_takes_no_time() -> None:
     assert makespan(jobs, {"a"}, seconds, 1) == 2
     assert makespan(jobs, {"a", "b"}, {"a": 3, "b": float("nan")}, 1) == 0
     assert makespan(jobs, {"a"}, {"a": 3, "b": float("nan")}, 1) != 0  # unknown
+
+
+def test_large_networks_are_timed_on_less() -> None:
+    assert _sample((24, 24, 24), 4, 8, False) == (4, [24, 24, 24])
+    assert _sample((32, 32, 32), 32, 8, False) == (1, [16, 32, 32])
+    assert _sample((64, 64, 32), 32, 2, True) == (2, [64, 64, 32])
+    assert _sample((16, 16, 16), 640, 2, False) == (1, [16, 16, 16])
 
 
 def test_rates_come_from_jobs_of_the_same_kind(tmp_path: Path) -> None:

@@ -13,12 +13,16 @@ from modelsgenesis.data.convert import PrepareSettings
 from modelsgenesis.data.manifest import Scan
 from modelsgenesis.data.prepare import prepare
 from modelsgenesis.data.seen import IMAGES, write_images
+from modelsgenesis.data.splits import SplitSettings
 from modelsgenesis.data.store import open_store
 from modelsgenesis.evaluate.leaks import Pairing, leaks, overlaps
 from modelsgenesis.evaluate.overview import overview
+from modelsgenesis.evaluate.reading import BENCHMARK, benchmark_overlaps
 from modelsgenesis.evaluate.results import Comparison, Leak, Result
+from modelsgenesis.files import write_json
 from modelsgenesis.phantoms.chest import chest
 from modelsgenesis.phantoms.images import hounsfield, placed
+from modelsgenesis.run import Run
 
 UID = "1.3.6.1.4.1.14519.5.2.1"
 
@@ -122,6 +126,27 @@ def test_runs_of_one_arm_count_together(seen: tuple[Scan, ...], tmp_path: Path) 
     runs = [ran(tmp_path / f"t{n}", {"test": seen[n : n + 1]}) for n in (0, 1)]
     merged = overlaps([Pairing(run, pretraining, "genesis", "ncc") for run in runs])
     assert {one.kind: one.names for one in merged}["subject"] == ("a", "b")
+
+
+def test_runs_of_a_benchmark_are_compared_with_their_pretraining(seen: tuple[Scan, ...], tmp_path: Path) -> None:
+    cells = []
+    for arm, origin in (("scratch", ""), ("genesis", "chest"), ("brain", "mr"), ("unfinished", "chest")):
+        path = tmp_path / "runs" / arm
+        Run(path).begin("finetune", SplitSettings(), "data", False)
+        ran(path, {"training": seen[:1], "test": seen[1:]})
+        if arm != "unfinished":
+            Run(path).finish()
+        cells.append({"run": f"runs/{arm}", "arm": arm, "data": "ncc", "pretraining": origin})
+    ran(tmp_path / "pretraining" / "chest", {"training": seen[:2]})
+    ran(tmp_path / "pretraining" / "mr", {"training": []})
+    write_json(tmp_path / BENCHMARK, {"cells": cells})
+    found = {(one.arm, one.side, one.kind): one.names for one in benchmark_overlaps(tmp_path)}
+    assert found == {
+        ("genesis", "training", "subject"): ("a",),
+        ("genesis", "training", "image"): ("a: a.nii.gz",),
+        ("genesis", "test", "subject"): ("b",),
+        ("genesis", "test", "image"): ("b: b.nii.gz",),
+    }
 
 
 def test_a_comparison_with_a_leak_is_marked() -> None:

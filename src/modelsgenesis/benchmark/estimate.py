@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from modelsgenesis.benchmark.jobs import TRAINING, Job
 from modelsgenesis.benchmark.journal import Journal
@@ -18,6 +19,8 @@ READ_SECONDS = 5.0
 """Of checking data that were read before, about the start of a process."""
 STEPS_SECONDS = 2.0
 """Steps of a network are timed for so long, ten at most."""
+CPU_COST, SMALLEST_SIDE = 2e7, 16
+"""Most items x voxels x width² that are timed on a CPU, and the smallest side that a shape is cut to for that."""
 CALIBRATION_SECONDS = 40.0
 """After so long no further networks are measured."""
 
@@ -99,8 +102,8 @@ def makespan(jobs: Sequence[Job], done: set[str], seconds: Mapping[str, float], 
 def calibrate(jobs: Sequence[Job], rates: Rates, threads: int) -> int:
     """Time a step of each network and shape among the trainings that nothing is known of; returns how many were timed.
 
-    At most four items are used and the fastest step is scaled to the batch. Networks beyond `CALIBRATION_SECONDS` are
-    left to the rate of the others.
+    At most four items are used, smaller ones where a CPU is slow, and the fastest step is scaled to batch and shape.
+    Networks beyond `CALIBRATION_SECONDS` are left to the rate of the others.
     """
     import torch
 
@@ -136,13 +139,17 @@ def _item_seconds(settings: JSON, shape: Sequence[int]) -> float:
 
     from modelsgenesis.models import BackboneSettings, build_backbone
     from modelsgenesis.models.heads import DenseNetwork
+    from modelsgenesis.training.loop import channels_last
 
     choice = settings["backbone"]
     cuda = settings["loop"]["accelerator"] in ("auto", "cuda", "gpu") and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
-    network = DenseNetwork(build_backbone(BackboneSettings(choice["name"], choice["width"])), 1).to(device)
-    items = min(4, int(settings["loop"]["batch_size"]))
-    x = torch.rand((items, 1, *shape), device=device)
+    network: Any = DenseNetwork(build_backbone(BackboneSettings(choice["name"], choice["width"])), 1).to(device)
+    items, sides = _sample(shape, choice["width"], int(settings["loop"]["batch_size"]), cuda)
+    x = torch.rand((items, 1, *sides), device=device)
+    if settings["loop"]["channels_last"]:
+        form = channels_last(len(sides))
+        network, x = network.to(memory_format=form), x.contiguous(memory_format=form)
     spent: list[float] = []
     while len(spent) < 2 or (sum(spent) < STEPS_SECONDS and len(spent) < 10):
         began = time.monotonic()
@@ -150,4 +157,17 @@ def _item_seconds(settings: JSON, shape: Sequence[int]) -> float:
         if cuda:
             torch.cuda.synchronize()
         spent.append(time.monotonic() - began)
-    return min(spent) / items  # the first warms up, and other work on the machine only ever adds
+    # The first warms up, and other work on the machine only ever adds.
+    return min(spent) / items * math.prod(shape) / math.prod(sides)
+
+
+def _sample(shape: Sequence[int], width: int, batch: int, cuda: bool) -> tuple[int, list[int]]:
+    """How many items of which shape are timed: four, or fewer and smaller where a CPU would need over a second."""
+    items, sides = min(4, batch), list(shape)
+    while not cuda and items * math.prod(sides) * width**2 > CPU_COST and (items > 1 or max(sides) > SMALLEST_SIDE):
+        if items > 1:
+            items -= 1
+        else:
+            largest = sides.index(max(sides))
+            sides[largest] = max(SMALLEST_SIDE, sides[largest] // 2)
+    return items, sides

@@ -9,6 +9,7 @@ from typing import Any
 from modelsgenesis.benchmark.jobs import Job
 from modelsgenesis.config import build
 from modelsgenesis.files import write_csv
+from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
 
 CACHE = Path("cache")
@@ -95,6 +96,7 @@ def _pretraining(job: Job) -> JSON:
 
     settings = build(PretrainSettings, job.settings, job.name)
     run = pretrain(Path(job.place), Path(job.name), settings, resume=True)
+    _tidy(run, weights=True)
     return {"data": run.manifest()["data"], "score": run.manifest()["best"].get("validation")}
 
 
@@ -107,7 +109,15 @@ def _training(job: Job) -> JSON:
     if job.kind == "run" and not (run.path / "evaluation" / "summary.json").is_file():
         evaluate_run(run.path)
     manifest = run.manifest()
+    _tidy(run, weights=job.kind == "run")
     return {"data": manifest["data"], "score": manifest["best"].get(manifest["monitor"])}
+
+
+def _tidy(run: Run, weights: bool) -> None:
+    """Remove what a finished run no longer needs: hundreds of them would fill a disk."""
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    if not weights:
+        run.weights.unlink(missing_ok=True)
 
 
 WORK: dict[str, Callable[[Job], JSON]] = {
