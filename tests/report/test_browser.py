@@ -207,7 +207,9 @@ def test_a_number_opens_its_runs(watched: Watched) -> None:
 
 def test_paper(watched: Watched, tmp_path: Path) -> None:
     page = watched.page
+    page.set_viewport_size({"width": 718, "height": 1016})  # A4 between its margins
     page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(OVERFLOW) == 0
     assert page.evaluate(PAPER) in ("rgba(0, 0, 0, 0)", "rgb(255, 255, 255)")
     assert luminance(page.evaluate("getComputedStyle(document.querySelector('h1')).color")) < 0.05
     assert not page.locator("nav").is_visible()

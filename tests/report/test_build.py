@@ -86,6 +86,14 @@ def test_json_cannot_end_its_element(tmp_path: Path) -> None:
     assert hostile in json.loads(text[1])["scores"]["csv"]
 
 
+def test_names_are_no_formulas(tmp_path: Path) -> None:
+    sample = Sample({"lcs": {"scratch": 0.7, "$\\frac{<b>": 0.8}}, seeds=(0,), subjects=4, examples=False)
+    page = build_report([write_benchmark(tmp_path / "b", sample)], tmp_path / "report.html").page
+    text = page.read_text(encoding="utf-8")
+    assert "<b>:" not in text
+    assert "$\\frac{&lt;b&gt;" in text
+
+
 def test_links_lead_somewhere(html: str, written: Written) -> None:
     page = Page(html)
     names = {attributes.get("id") for _, attributes in page.found}

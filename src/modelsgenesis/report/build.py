@@ -115,7 +115,7 @@ def _tables(
 ) -> dict[str, Table]:
     found = [
         scores_table(scores, comparison),
-        differences_table(analysis.comparisons),
+        differences_table(analysis.comparisons, comparison.leaks),
         detail.labels_table(analysis),
         detail.convergence_table(analysis.speeds),
         detail.outcomes_table(comparison.results),

@@ -22,8 +22,9 @@ LONGEST = 18
 
 
 def shortened(name: str) -> str:
-    """A name that leaves room for the bars."""
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    """A name that leaves room for the bars, and holds no formula for matplotlib."""
+    shown = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return shown.replace("$", r"\$")
 
 
 def score_bars(row: Row, numbers: Mapping[str, int], name: str, title: str) -> Markup:

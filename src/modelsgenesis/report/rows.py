@@ -8,7 +8,7 @@ from modelsgenesis.evaluate.analysis import Analysis
 from modelsgenesis.evaluate.cells import cells
 from modelsgenesis.evaluate.comparison import ArmComparison, ArmSummary
 from modelsgenesis.evaluate.family import Row
-from modelsgenesis.evaluate.results import Comparison, Result
+from modelsgenesis.evaluate.results import Comparison, Leak, Result
 from modelsgenesis.report.facts import Facts
 from modelsgenesis.report.published import Published, landmarks, same_metric
 from modelsgenesis.report.tables import Table
@@ -77,6 +77,11 @@ class ScoreRow:
     cells: tuple[ScoreCell, ...]
     published: tuple[Published, ...] = ()
     is_same_metric: bool = True
+
+    @property
+    def leaking(self) -> tuple[str, ...]:
+        """Arms whose pre-training saw test or validation data of the target."""
+        return tuple(cell.arm for cell in self.cells if cell.leaks)
 
     @property
     def metric(self) -> str:
@@ -175,8 +180,9 @@ def scores_table(scores: Scores, comparison: Comparison) -> Table:
     return Table("scores", "Scores on the test subjects", columns, tuple(body), notes, frozenset(best))
 
 
-def differences_table(comparisons: Sequence[ArmComparison]) -> Table:
+def differences_table(comparisons: Sequence[ArmComparison], leaks: Sequence[Leak]) -> Table:
     """Every arm against the reference, all numbers in full."""
+    leaking = {(leak.arm, leak.target) for leak in leaks}
     columns = (
         *("target", "backbone", "labels, %", "metric", "arm", "reference", "difference", "low", "high"),
         *("p", "p (Holm)", "p (papers' t-test)", "Hedges' g", "seeds", "subjects", "outcome"),
@@ -196,7 +202,7 @@ def differences_table(comparisons: Sequence[ArmComparison]) -> Table:
             one.effects.hedges_g,
             len(one.arm.scores),
             one.arm.subjects,
-            one.outcome,
+            one.outcome + (" (leak)" if (one.arm.arm, one.cell.target) in leaking else ""),
         )
         for one in comparisons
     )
