@@ -23,7 +23,7 @@ from modelsgenesis.report.rows import Scores, arm_order, differences_table, scor
 from modelsgenesis.report.sections import comparisons, drawings, key_facts, run_groups, splits_table
 from modelsgenesis.report.tables import Table, write_tables
 from modelsgenesis.report.verdict import headline, verdict
-from modelsgenesis.report.words import LONG, metric_name
+from modelsgenesis.report.words import LONG, metric_name, target_title
 
 TABLES = "report-tables"
 
@@ -217,14 +217,15 @@ def _sections(
 
 def _settings(
     comparison: Comparison, facts: dict[str, Facts], pretrainings: Sequence[Pretraining]
-) -> list[tuple[str, dict[str, str], dict[str, list[str]]]]:
+) -> list[tuple[str, dict[str, str], dict[str, str]]]:
     """Of each target's runs, and of the pre-trainings: (title, the same in all, differing)."""
-    groups: dict[str, list[Facts]] = {}
+    groups: dict[str, dict[str, list[Facts]]] = {}
     for result in comparison.results:
         if str(result.run) in facts:
-            groups.setdefault(f"Fine-tuning, {result.target}", []).append(facts[str(result.run)])
-    for one in pretrainings:
-        groups[f"Pre-training, {one.arm}"] = [one.facts]
+            of_target = groups.setdefault(f"Fine-tuning, {target_title(result.target)}", {})
+            of_target.setdefault(result.arm, []).append(facts[str(result.run)])
+    if pretrainings:
+        groups["Pre-training"] = {one.arm: [one.facts] for one in pretrainings}
     return [(title, *common_settings(members)) for title, members in groups.items()]
 
 

@@ -1,7 +1,7 @@
 """What a run folder says of itself: how, where and how long it was made, on whom."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import yaml
 
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import read_json
+from modelsgenesis.report.words import listed
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
 
@@ -107,17 +108,27 @@ def _counted(sides: Any) -> JSON:
     return {name: len(found) for name, found in sides.items()} if isinstance(sides, dict) else {}
 
 
-def common_settings(facts: Sequence[Facts]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Settings that all runs share, and those that differ with the values they take."""
-    names = list(dict.fromkeys(name for one in facts for name in one.settings))
-    shared, differing = {}, {}
+def common_settings(facts: Mapping[str, Sequence[Facts]]) -> tuple[dict[str, str], dict[str, str]]:
+    """Settings that all runs share, and those that differ: by arm, where the arms differ.
+
+    Args:
+        facts: arm -> its runs.
+    """
+    names = dict.fromkeys(name for runs in facts.values() for one in runs for name in one.settings)
+    shared: dict[str, str] = {}
+    differing: dict[str, str] = {}
     for name in names:
-        values = list(dict.fromkeys(_shown(one.settings.get(name, "–")) for one in facts))
-        if len(values) == 1:
-            shared[name] = values[0]
+        values = {arm: _values(name, runs) for arm, runs in facts.items()}
+        first = next(iter(values.values()))
+        if all(of_arm == first for of_arm in values.values()):
+            (shared if len(first) == 1 else differing)[name] = listed(first)
         else:
-            differing[name] = values
+            differing[name] = "; ".join(f"{arm}: {listed(of_arm)}" for arm, of_arm in values.items())
     return shared, differing
+
+
+def _values(name: str, runs: Sequence[Facts]) -> list[str]:
+    return sorted({_shown(one.settings.get(name, "–")) for one in runs})
 
 
 def _shown(value: Any) -> str:
