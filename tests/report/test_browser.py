@@ -144,6 +144,9 @@ def test_light_and_dark(running: Any, written: Written) -> None:
     page.locator("#theme").click()
     light = page.evaluate(PAPER)
     assert [sum(map(int, colour[4:-1].split(","))) > 384 for colour in (dark, light)] == [False, True]
+    page.wait_for_timeout(1000)  # what is stored is written a little later
+    page.reload()
+    assert page.evaluate(PAPER) == light  # as chosen last
     page.context.close()
 
 

@@ -22,15 +22,16 @@ def render(context: Mapping[str, Any], volumes: Mapping[str, str]) -> str:
         context: what the templates show; every text in it is escaped there.
         volumes: identifier -> compressed volume in base64, for the viewer; empty: no viewer.
     """
-    script = _asset("report.js") + (_asset("viewer.js") if volumes else "")
-    allowed = [csp_hash(script)] + ([csp_hash(source())] if volumes else [])
+    theme, script = _asset("theme.js"), _asset("report.js") + (_asset("viewer.js") if volumes else "")
+    allowed = [csp_hash(code) for code in (theme, script, *([source()] if volumes else []))]
     return (
         _environment()
         .get_template("report.html")
         .render(
             **context,
             style=Markup(_asset("style.css")),
-            script=script,
+            theme=Markup(theme),
+            script=Markup(script),
             policy=policy(allowed),
             volumes=volumes.items(),
             has_viewer=bool(volumes),

@@ -1,16 +1,10 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  root.classList.add("scripted");
-
-  // Light or dark: the system's choice until the button says otherwise; storage may be forbidden for files.
-  const remember = (value) => { try { localStorage.setItem("genesis-report-theme", value); } catch { /* not kept */ } };
-  const remembered = () => { try { return localStorage.getItem("genesis-report-theme"); } catch { return null; } };
-  if (remembered()) root.dataset.theme = remembered();
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
   document.getElementById("theme").addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
-    remember(root.dataset.theme);
+    try { localStorage.setItem("genesis-report-theme", root.dataset.theme); } catch { /* not kept for files here */ }
   });
 
   // Tables as files.
