@@ -73,6 +73,7 @@ def test_viewer_shows_volume_and_overlays(watched: Watched, written: Written) ->
     choice = page.locator("#choose option", has_text="lcs-").first.get_attribute("value")
     page.locator(f"button.show[data-volume='{choice}']").click()
     assert wait_for(page, SHOWN) == choice
+    assert "truth: organ" in page.locator("#place").inner_text()  # it opens where the pictures are cut
     both = canvas(page)
     assert both.std() > 0.1  # neither blank nor of one colour
     assert coloured(both) > 500
@@ -88,7 +89,6 @@ def test_viewer_shows_volume_and_overlays(watched: Watched, written: Written) ->
     assert neither.std() > 0.1  # the volume is still there
     page.locator("#opacity").fill("0.05")
     assert coloured(canvas(page)) < coloured(truth)
-    assert "truth" in page.locator("#place").inner_text()
     assert watched.complaints == []
     assert [url for url in watched.requests if not url.startswith(("data:", "blob:"))] == [written.page.as_uri()]
 

@@ -13,7 +13,7 @@ import pytest
 
 from modelsgenesis.report.bundle import csp_hash, packed_script, source
 from modelsgenesis.report.examples import cut, outline
-from modelsgenesis.report.nifti import nifti, packed
+from modelsgenesis.report.nifti import nifti, packed, world
 from modelsgenesis.report.png import data_uri, png
 from modelsgenesis.report.restoration import error_colours
 
@@ -36,6 +36,7 @@ def test_nifti_is_what_nibabel_reads() -> None:
     assert image.header.get_zooms() == (1.0, 2.0, 3.5)
     assert nibabel.aff2axcodes(image.affine) == ("L", "P", "S")
     np.testing.assert_allclose(image.affine @ [2, 1.5, 1, 1], [0, 0, 0, 1])
+    np.testing.assert_allclose((image.affine @ [4, 0, 2, 1])[:3], world((4, 0, 2), array.shape, (1.0, 2.0, 3.5)))
     assert gzip.decompress(base64.b64decode(packed(array, (1.0, 2.0, 3.5)))) == nifti(array, (1.0, 2.0, 3.5))
 
 

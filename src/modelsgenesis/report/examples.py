@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.evaluate.examples import Example, read_examples
-from modelsgenesis.report.nifti import packed
+from modelsgenesis.report.nifti import packed, world
 from modelsgenesis.report.png import data_uri
 from modelsgenesis.types import Spacing
 
@@ -69,9 +69,9 @@ class Shown:
     volumes: Volumes | None
 
     @property
-    def centre(self) -> tuple[int, ...]:
-        """The voxel that the pictures are cut through."""
-        return centre(self.example)
+    def centre(self) -> tuple[float, ...]:
+        """The place that the pictures of a volume are cut through, in the world of the viewer, mm."""
+        return world(centre(self.example), self.example.image.shape, self.example.spacing)
 
     @property
     def label(self) -> str:

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.types import Spacing
+from modelsgenesis.types import Shape, Spacing
 
 UINT8 = 2
 
@@ -26,12 +26,18 @@ def nifti(array: npt.NDArray[np.uint8], spacing: Spacing) -> bytes:
     struct.pack_into("<fff", header, 108, 352, 1, 0)
     struct.pack_into("<B", header, 123, 2)  # mm
     struct.pack_into("<hh", header, 252, 0, 2)  # sform: aligned
-    middle = [side * (count - 1) / 2 for side, count in zip((x, y, z), array.shape, strict=True)]
-    rows = ((-x, 0, 0, middle[0]), (0, -y, 0, middle[1]), (0, 0, z, -middle[2]))
+    first = world((0, 0, 0), array.shape, spacing)
+    rows = ((-x, 0, 0, first[0]), (0, -y, 0, first[1]), (0, 0, z, first[2]))
     for number, row in enumerate(rows):
         struct.pack_into("<4f", header, 280 + 16 * number, *row)
     header[344:348] = b"n+1\0"
     return bytes(header) + array.tobytes(order="F")
+
+
+def world(voxel: Shape, shape: Shape, spacing: Spacing) -> tuple[float, float, float]:
+    """Where a voxel lies in the world of such a file, RAS mm."""
+    x, y, z = (s * (v - (n - 1) / 2) for v, n, s in zip(voxel, shape, spacing, strict=True))
+    return -x, -y, z
 
 
 def packed(array: npt.NDArray[np.uint8], spacing: Spacing) -> str:

@@ -80,7 +80,7 @@
 
   // The crosshair starts where the pictures below are cut.
   const toCentre = () => {
-    nv.scene.crosshairPos = nv.vox2frac(chosen().centre.split(" ").map(Number));
+    nv.scene.crosshairPos = nv.mm2frac(chosen().centre.split(" ").map(Number));
     nv.createOnLocationChange();
     nv.drawScene();
   };
