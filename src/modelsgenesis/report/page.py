@@ -23,7 +23,7 @@ def render(context: Mapping[str, Any], volumes: Mapping[str, str]) -> str:
         volumes: identifier -> compressed volume in base64, for the viewer; empty: no viewer.
     """
     theme, script = _asset("theme.js"), _asset("report.js") + (_asset("viewer.js") if volumes else "")
-    allowed = [csp_hash(code) for code in (theme, script, *([source()] if volumes else []))]
+    scripts: list[str | bytes] = [theme, script, *([source()] if volumes else [])]
     return (
         _environment()
         .get_template("report.html")
@@ -32,7 +32,7 @@ def render(context: Mapping[str, Any], volumes: Mapping[str, str]) -> str:
             style=Markup(_asset("style.css")),
             theme=Markup(theme),
             script=Markup(script),
-            policy=policy(allowed),
+            policy=policy([csp_hash(code) for code in scripts]),
             volumes=volumes.items(),
             has_viewer=bool(volumes),
             viewer_size=words.size(sum(map(len, volumes.values())) + len(packed_script())) if volumes else "",
