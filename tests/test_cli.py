@@ -167,7 +167,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two phantoms, and a file that is no scan, as they come."""
     folder = tmp_path_factory.mktemp("cli")
     write_unlabelled(folder / "scans", 2, 0, (24, 24, 20))
-    (folder / "scans" / "torn.nii.gz").write_bytes((folder / "scans" / "chest_0000.nii.gz").read_bytes()[:500])
+    (folder / "scans" / "torn.nii.gz").write_bytes((folder / "scans" / "unlabelled_0000.nii.gz").read_bytes()[:500])
     return folder
 
 
@@ -178,7 +178,7 @@ def test_prepare_then_info(prepared: Path, capsys: Captured) -> None:
     assert "2 scans stored, 0 there already, 1 rejected of 3 found" in printed
     assert "rejected 1 x" in printed
     assert str(store / "rejected.csv") in printed
-    assert genesis("prepare", f"{scans}/chest_*.nii.gz", "--out", store, "--workers", "1") == 0
+    assert genesis("prepare", f"{scans}/unlabelled_*.nii.gz", "--out", store, "--workers", "1") == 0
     assert "0 scans stored, 2 there already, 0 rejected of 2 found" in capsys.readouterr().out
 
     assert genesis("info", store) == 0
@@ -192,7 +192,7 @@ def test_prepare_then_info(prepared: Path, capsys: Captured) -> None:
 
 def test_info_finds_damage(prepared: Path, capsys: Captured) -> None:
     store = prepared / "damaged"
-    assert genesis("prepare", prepared / "scans" / "chest_0000.nii.gz", "--out", store, "--workers", "1") == 0
+    assert genesis("prepare", prepared / "scans" / "unlabelled_0000.nii.gz", "--out", store, "--workers", "1") == 0
     chunk = max((path for path in (store / "scans").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     content = bytearray(chunk.read_bytes())
     content[len(content) // 2] ^= 1

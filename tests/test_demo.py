@@ -17,7 +17,12 @@ def test_the_whole_flow_and_its_files(tmp_path: Path) -> None:
     with (tmp_path / "comparison.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert {(row["structure"], row["arm"]) for row in rows} == {(s, a) for s in ("overall", *ORGANS) for a in ARMS}
-    for picture in ("comparison.png", "pretrained/figures/restoration.png", "genesis-0/figures/predictions.png"):
+    for picture in (
+        "comparison.png",
+        "pretrained/figures/restoration.png",
+        "genesis-0/figures/predictions.png",
+        "report.html",
+    ):
         assert (tmp_path / picture).stat().st_size > 5_000
     weights = (tmp_path / "genesis-0" / "weights.safetensors").stat().st_mtime_ns
     assert demo(tmp_path, TOY) == said  # nothing is done twice, and the numbers are the same

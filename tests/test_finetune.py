@@ -15,6 +15,7 @@ import torch
 from modelsgenesis.config import to_dict
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.collect import evaluate_run
+from modelsgenesis.evaluate.examples import read_examples
 from modelsgenesis.files import write_csv
 from modelsgenesis.finetune import FinetuneSettings, finetune, summary
 from modelsgenesis.models import BackboneSettings, build_backbone
@@ -120,6 +121,21 @@ def test_predictions_follow_the_contract(run: Run, home: Path) -> None:
     clear = sure & (np.sort([background, *levels], 0)[-1] - np.sort([background, *levels], 0)[-2] > 3)
     np.testing.assert_array_equal(labels[clear], winner[clear])
     assert set(evaluate_run(run.path).summary["metrics"]) == {"overall", "lung", "liver"}
+
+
+def test_examples_are_kept_as_they_were_judged(run: Run, home: Path) -> None:
+    (case,) = json.loads((run.predictions / "cases.json").read_text())["cases"]
+    (kept,) = read_examples(run.predictions)
+    assert (kept.case, kept.place) == (case["case"], "best")
+    assert kept.truth is not None
+    assert kept.prediction is not None
+    assert kept.image.shape == kept.truth.shape == kept.prediction.shape
+    summary = evaluate_run(run.path).summary
+    assert kept.score == pytest.approx(summary["metrics"]["overall"]["dice"]["value"])
+    source = nibabel.load(home / case["truth"])  # type: ignore[attr-defined]
+    truth = np.asarray(source.dataobj)
+    assert (kept.truth == 2).sum() == (truth == 3).sum()  # small enough to be kept whole
+    assert kept.spacing == pytest.approx(source.header.get_zooms())
 
 
 def test_predict_gives_what_the_run_gave(run: Run, home: Path, tmp_path: Path) -> None:

@@ -274,6 +274,25 @@ def benchmark(given: Arguments) -> None:
     print(run(choice.plan, choice.out, places, choice.only, *options))
 
 
+def report(given: Arguments) -> None:
+    """One HTML file of benchmarks and runs: verdict, tables, curves, examples, viewer; opens from disk, no network.
+
+    Example: genesis report benchmark --out report.html
+
+    Finished runs are read as they are; what cannot be used is listed in the report. The tables are also written as CSV,
+    Markdown and LaTeX into report-tables beside it.
+    """
+    from modelsgenesis.report.build import build_report
+
+    fields: list[Any] = [
+        ("folders", _positional(tuple[Path, ...], "Benchmarks, run folders, and folders that hold some.")),
+        ("out", _flag(Path, "The HTML file."), dataclasses.field(default=Path("report.html"))),
+    ]
+    choice = _parse("report", dataclasses.make_dataclass("Report", fields), given, report.__doc__)
+    _refuse_none("report", "folder", choice.folders)
+    print(build_report(choice.folders, choice.out))
+
+
 def phantom(given: Arguments) -> None:
     """Write procedural anatomy with known truth in the layout of a real data set.
 
@@ -392,5 +411,5 @@ def _said(given: Arguments, flag: str) -> str | None:
 
 COMMANDS: dict[str, Callable[[Arguments], None]] = {
     command.__name__: command
-    for command in (demo, prepare, pretrain, finetune, predict, evaluate, benchmark, phantom, info)
+    for command in (demo, prepare, pretrain, finetune, predict, evaluate, benchmark, report, phantom, info)
 }

@@ -15,6 +15,7 @@ from modelsgenesis.phantoms.anatomy import LABELS
 from modelsgenesis.phantoms.chest import write_segmentation, write_unlabelled
 from modelsgenesis.pretrain import CheckSettings, PretrainSettings, pretrain
 from modelsgenesis.pretrain import summary as pretrain_summary
+from modelsgenesis.report.build import build_report
 from modelsgenesis.run import Run
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.split import SplitChoice
@@ -57,8 +58,8 @@ class DemoSettings:
 def demo(out: Path, choice: DemoSettings) -> str:
     """Pre-train, fine-tune from scratch and from the pre-trained weights, compare; what was found, as text.
 
-    Writes into `out`: `phantoms/`, `store/`, `pretrained/`, a run folder for each arm and seed, `comparison.csv` and
-    `comparison.png`. Interrupted, the same command goes on where it ended.
+    Writes into `out`: `phantoms/`, `store/`, `pretrained/`, a run folder for each arm and seed, `comparison.csv`,
+    `comparison.png` and `report.html`. Interrupted, the same command goes on where it ended.
     """
     if choice.labelled < 6 or choice.seeds < 1:
         raise UsageError("demo: needs --labelled 6 or more and --seeds 1 or more")
@@ -78,7 +79,9 @@ def demo(out: Path, choice: DemoSettings) -> str:
     }
     print("4/4 comparison on phantoms that no network has seen", flush=True)
     found = {key: evaluate_run(run.path) for key, run in runs.items()}
-    return _compare(out, pretrained, found)
+    said = _compare(out, pretrained, found)
+    page = build_report([pretrained.path, *(run.path for run in runs.values())], out / "report.html").page
+    return f"{said}\nreport: {page}"
 
 
 def _phantoms(folder: Path, choice: DemoSettings) -> tuple[Path, Path]:

@@ -1,11 +1,14 @@
 """The test cases of a fine-tuning run: predicted once, when training has ended, with their truth beside them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from modelsgenesis.data.volume import placed, read_volume, write_volume
+from modelsgenesis.data.volume import Volume, placed, read_volume, write_volume
+from modelsgenesis.evaluate.examples import Bytes, Example, by_rank, write_examples
+from modelsgenesis.kept import classified, mean_dice, segmented
 from modelsgenesis.predict import Input, Predictor, write_cases
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
@@ -25,7 +28,8 @@ def predict_held_out(predictor: Predictor, data: PreparedTarget, cases: Sequence
     if data.target.task == "segmentation":
         write_cases(run.predictions, predictor.recipe, _segment_test(predictor, data, cases, run))
         return
-    images = (classified_input(data, case, predictor.recipe.patch) for case in cases)
+    patch = predictor.recipe.patch
+    images = (classified_input(data, case, patch) for case in cases)
     entries = []
     with Progress(len(cases), "test", "cases") as progress:
         for one, probabilities in zip(cases, predictor.classify(images), strict=True):
@@ -38,6 +42,8 @@ def predict_held_out(predictor: Predictor, data: PreparedTarget, cases: Sequence
     subjects = {one.case.subject for one in cases} | {s for s, side in data.target.sides.items() if side == "test"}
     findings = {name: subject for name, subject in data.target.findings.items() if subject in subjects}
     write_cases(run.predictions, predictor.recipe, entries, **({"findings": findings} if findings else {}))
+    shown = classified(entries, data.target, lambda number: classified_input(data, cases[number], patch)[0])
+    write_examples(run.predictions, shown)
 
 
 def _segment_test(predictor: Predictor, data: PreparedTarget, cases: Sequence[PreparedCase], run: Run) -> list[JSON]:
@@ -45,7 +51,8 @@ def _segment_test(predictor: Predictor, data: PreparedTarget, cases: Sequence[Pr
     are predicted as they lie in the store, beside their truth."""
     entries: list[JSON] = []
     shown: list[Overlay] = []
-    target, out = data.target, run.predictions
+    scores: list[float] = []
+    target, out, shape = data.target, run.predictions, predictor.recipe.patch.shape
     with Progress(len(cases), "test", "cases") as progress:
         for one in cases:
             name = one.case.id
@@ -54,16 +61,18 @@ def _segment_test(predictor: Predictor, data: PreparedTarget, cases: Sequence[Pr
                 truth_map = {str(structure): list(values) for structure, values in target.label_map.items()}
                 truth = str(one.case.label)
             else:
-                given = _cube(data, one, predictor.recipe.patch.shape)
-                label = data.judged_label(one, predictor.recipe.patch.shape)
-                write_volume(label, given.source, out / f"{name}_truth.nii.gz")
+                given = _cube(data, one, shape)
+                write_volume(data.judged_label(one, shape), given.source, out / f"{name}_truth.nii.gz")
                 truth_map, truth = {}, f"{name}_truth.nii.gz"
             found = predictor.segment(given, name, out)
             entries.append({"case": name, "subject": one.case.subject, **found, "truth": truth, "truth_map": truth_map})
+            judged = _judged(given.source, entries[-1], data, out)
+            scores.append(mean_dice(judged.truth, judged.prediction, list(target.labels)))
             if len(shown) < SHOWN:
-                shown.append(_overlay(given, entries[-1], data, one, out))
+                shown.append(_overlay(judged, one))
             progress.advance()
     draw_overlays(run.figures / "predictions.png", shown)
+    write_examples(out, _examples(data, cases, entries, scores, shape, out))
     return entries
 
 
@@ -75,16 +84,46 @@ def _cube(data: PreparedTarget, case: PreparedCase, shape: Shape) -> Input:
     return Input(volume, volume, image)
 
 
-def _overlay(given: Input, entry: JSON, data: PreparedTarget, case: PreparedCase, out: Path) -> Overlay:
-    """The case on the grid of its prediction."""
-    scale = case.images[0].intensity
-    image = given.source.array
-    if case.case.centre is None:
-        image = np.clip((image - scale.low) / (scale.high - scale.low), 0, 1)
+@dataclass(frozen=True)
+class _Judged:
+    """A case on the grid of its prediction, with the structures of both sides."""
+
+    volume: Volume
+    truth: Bytes
+    prediction: Bytes
+
+
+def _judged(volume: Volume, entry: JSON, data: PreparedTarget, out: Path) -> _Judged:
     values = read_volume(out / entry["truth"]).array  # an absolute path stays as it is
     members = {int(structure): found for structure, found in entry["truth_map"].items()}
-    truth = np.zeros(image.shape, np.uint8)
+    truth = np.zeros(volume.array.shape, np.uint8)
     for structure in data.target.labels:
         truth[np.isin(values, members.get(structure, [structure]))] = structure
-    predicted = read_volume(out / entry["prediction"]).array.astype(np.uint8)
-    return Overlay(case.case.id, image, truth, predicted, given.source.spacing)
+    return _Judged(volume, truth, read_volume(out / entry["prediction"]).array.astype(np.uint8))
+
+
+def _overlay(judged: _Judged, case: PreparedCase) -> Overlay:
+    scale, image = case.images[0].intensity, judged.volume.array
+    if case.case.centre is None:
+        image = np.clip((image - scale.low) / (scale.high - scale.low), 0, 1)
+    return Overlay(case.case.id, image, judged.truth, judged.prediction, judged.volume.spacing)
+
+
+def _examples(
+    data: PreparedTarget,
+    cases: Sequence[PreparedCase],
+    entries: Sequence[JSON],
+    scores: Sequence[float],
+    shape: Shape,
+    out: Path,
+) -> list[Example]:
+    """Best, median and worst case, read once more: which they are is known at the end only."""
+    found = []
+    for place, index in by_rank(scores).items():
+        one = cases[index]
+        whole = one.case.centre is None
+        volume = read_volume(one.case.images[0]) if whole else _cube(data, one, shape).source
+        judged = _judged(volume, entries[index], data, out)
+        kept = segmented(one.case.id, one.case.subject, volume, judged.truth, judged.prediction)
+        found.append(replace(kept, place=place, score=scores[index]))
+    return found

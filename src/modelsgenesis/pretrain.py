@@ -19,7 +19,7 @@ from modelsgenesis.models.weights import initialise, save_weights
 from modelsgenesis.proxies import PROXIES
 from modelsgenesis.run import Run
 from modelsgenesis.training.batches import step_batches
-from modelsgenesis.training.figures import draw_curves, draw_restoration
+from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, no_empty_run
@@ -212,7 +212,9 @@ class _Pretraining:
             "versions": self._run.manifest()["versions"],
         }
         save_weights(self._run.checkpoints / "best.safetensors", network, provenance)
-        draw_restoration(self._run.figures / "restoration.png", self.check.examples(network))
+        examples = self.check.examples(network)
+        draw_restoration(self._run.figures / "restoration.png", examples)
+        keep_restoration(self._run.figures / "restoration.npz", examples)
 
 
 def _close(task: _Pretraining, run: Run, best_step: int) -> None:

@@ -1,4 +1,4 @@
-"""Every target from phantoms to figures, as a user would: info, finetune from scratch, evaluate; at toy size."""
+"""Every target from phantoms to its report, as a user would: info, finetune from scratch, evaluate; at toy size."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelsgenesis import cli
+from modelsgenesis.evaluate.examples import read_examples
 from modelsgenesis.run import Run
 from tests.samples import SAMPLES
 
@@ -52,6 +53,11 @@ def test_from_phantoms_to_figures(name: str, tmp_path: Path, capsys: pytest.Capt
     held_out = set(json.loads((run.path / "split.json").read_text())["test"])
     predicted = json.loads((run.predictions / "cases.json").read_text())["cases"]
     assert {case["subject"] for case in predicted} <= held_out
+    kept = read_examples(run.predictions)
+    assert {one.case for one in kept} <= {case["case"] for case in predicted}
+    genesis(f"report {run.path} --out {tmp_path / 'report.html'}")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count('class="card"') == len(kept) > 0
 
 
 def test_every_phantom_is_written_the_same_for_a_seed(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_bad_grid_is_refused(shape: tuple[int, ...], spacing: tuple[float, ...])
 
 def test_unlabelled_scans_hold_the_phantom_in_lps(tmp_path: Path) -> None:
     paths = write_unlabelled(tmp_path, 2, seed=3, shape=SMALL, spacing=COARSE)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["chest_0000.nii.gz", "chest_0001.nii.gz"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["unlabelled_0000.nii.gz", "unlabelled_0001.nii.gz"]
     image = sitk.ReadImage(str(paths[0]))
     assert image.GetSize() == SMALL
     assert image.GetSpacing() == pytest.approx(COARSE)

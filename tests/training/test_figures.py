@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from modelsgenesis.training.figures import COLUMNS, Restored, _view, draw_curves, draw_restoration
+from modelsgenesis.training.figures import COLUMNS, Restored, _view, draw_curves, draw_restoration, keep_restoration
 
 SIDES = (5, 7, 9)
 COORDINATES = np.stack(np.meshgrid(*map(np.arange, SIDES), indexing="ij"), -1)
@@ -82,3 +82,22 @@ def test_curves_leave_out_what_was_not_measured(tmp_path: Path) -> None:
     metrics = [{"step": 1, "loss": 0.3}, {"step": 2, "loss": 0.2, "validation": 0.4}]
     draw_curves(tmp_path / "x.png", metrics, ("loss", "validation"), {"constant": 0.25})
     assert imread(tmp_path / "x.png").std() > 0.05
+
+
+def test_planes_are_kept_as_drawn(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    cubes = [Restored(*rng.random((3, *SIDES), np.float32), (1.0, 2.0, 3.0)) for _ in range(2)]
+    keep_restoration(tmp_path / "restoration.npz", cubes)
+    with np.load(tmp_path / "restoration.npz") as kept:
+        assert len(kept.files) == 2 * 3 * 4
+        for plane in ("axial", "coronal", "sagittal"):
+            view, aspect = _view(cubes[1].restored, plane, cubes[1].spacing)
+            np.testing.assert_allclose(kept[f"1/{plane}/restored"] / 255, view, atol=0.5 / 255 + 1e-6)
+            assert kept[f"1/{plane}/aspect"] == aspect
+
+
+def test_2d_images_have_one_plane(tmp_path: Path) -> None:
+    image = np.full((4, 6), 2.0, np.float32)  # beyond 1 is clipped
+    keep_restoration(tmp_path / "restoration.npz", [Restored(image, image, image, (1.0, 1.0))])
+    with np.load(tmp_path / "restoration.npz") as kept:
+        assert kept["0/image/target"].tolist() == [[255] * 4] * 6

@@ -119,7 +119,7 @@ def scan(drawing: Drawing, findings: list[Finding], candidates: list[Candidate])
 def write_unlabelled(
     folder: Path, count: int, seed: int, shape: Shape = SHAPE, spacing: Spacing | None = SPACING
 ) -> list[Path]:
-    """Write `count` scans `chest_0000.nii.gz`, ... (int16 HU) to `folder` and return their paths.
+    """Write `count` scans `unlabelled_0000.nii.gz`, ... (int16 HU) to `folder` and return their paths.
 
     Args:
         shape: voxels along (X, Y, Z).
@@ -130,7 +130,7 @@ def write_unlabelled(
         GenesisError: the disk refuses.
     """
     check_cases(count)
-    paths = [folder / f"chest_{index:04d}.nii.gz" for index in range(count)]
+    paths = [folder / f"unlabelled_{index:04d}.nii.gz" for index in range(count)]
     for index, path in enumerate(paths):
         phantom = chest(patient(seed, UNLABELLED, index), shape, spacing)
         write_nifti(hounsfield(phantom.array), phantom.spacing, path)

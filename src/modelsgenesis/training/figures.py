@@ -44,6 +44,23 @@ def draw_restoration(path: Path, cubes: Sequence[Restored]) -> None:
     _save(figure, path)
 
 
+def keep_restoration(path: Path, cubes: Sequence[Restored]) -> None:
+    """Write the central planes of `cubes` as .npz, so that they can be shown sharp at any size.
+
+    `NUMBER/PLANE/COLUMN` of the columns input, restored and target: rows and columns, uint8, 255 being 1; and
+    `NUMBER/PLANE/aspect`: the height of a pixel over its width.
+    """
+    arrays: dict[str, Any] = {}
+    for number, cube in enumerate(cubes):
+        for plane in ("axial", "coronal", "sagittal") if cube.target.ndim == 3 else ("image",):
+            for column, image in zip(COLUMNS, (cube.distorted, cube.restored, cube.target), strict=False):
+                view, aspect = _view(image, plane, cube.spacing)
+                arrays[f"{number}/{plane}/{column}"] = np.rint(np.clip(view, 0, 1) * 255).astype(np.uint8)
+                arrays[f"{number}/{plane}/aspect"] = np.float64(aspect)
+    with replacing(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(handle, **arrays)
+
+
 def draw_curves(path: Path, metrics: Sequence[JSON], names: Sequence[str], levels: dict[str, float]) -> None:
     """Draw entries `names` of `metrics` over steps as PNG; `levels` are horizontal lines (baselines)."""
     figure, axis = _canvas(7.0, 5.0)

@@ -1,0 +1,185 @@
+"""The page as text: nothing from outside, everything escaped, every number with its folder, sizes within bounds."""
+
+import html as entities
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+
+from modelsgenesis.evaluate.examples import Example, write_examples
+from modelsgenesis.report.build import Written, build_report
+from modelsgenesis.report.bundle import packed_script
+from modelsgenesis.report.groups import ROOM_OF_A_RUN
+from tests.report.conftest import HOSTILE
+from tests.report.sample import Sample, write_benchmark
+
+VOID = {"meta", "img", "input", "br", "link", "image", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects elements and checks that they are closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+def test_is_well_formed_with_unique_identifiers(html: str) -> None:
+    page = Page(html)
+    assert page.open == []
+    names = [attributes["id"] for _, attributes in page.found if attributes.get("id")]
+    assert len(names) == len(set(names))
+
+
+def test_nothing_comes_from_outside(html: str) -> None:
+    page = Page(html)
+    places = [a[name] for _, a in page.found for name in ("src", "href", "xlink:href", "data", "poster") if a.get(name)]
+    outside = {place for place in places if re.match(r"[a-z]+:", str(place)) and not str(place).startswith("data:")}
+    assert outside == {"https://github.com/niivue/niivue"}  # a link for readers, nothing that is loaded
+    assert not page.all("link")
+    assert not page.all("iframe")
+    assert "@import" not in html
+    assert not re.search(r"url\(\s*['\"]?https?:", html)
+
+
+def test_policy_forbids_requests_and_foreign_scripts(html: str) -> None:
+    (policy,) = [str(a["content"]) for a in Page(html).all("meta") if a.get("http-equiv")]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    assert all(source.startswith("'sha256-") for source in rules["script-src"].split())
+    assert not {"connect-src", "font-src", "frame-src", "worker-src"} & rules.keys()
+
+
+def test_untrusted_text_is_escaped(html: str) -> None:
+    assert HOSTILE not in html
+    assert entities.escape(HOSTILE).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in html
+
+
+def test_json_cannot_end_its_element(tmp_path: Path) -> None:
+    hostile = "</script><script>alert(1)</script>"
+    sample = Sample({hostile: {"scratch": 0.7}}, seeds=(0,), subjects=4, examples=False)
+    folder = write_benchmark(tmp_path / "b", sample)
+    page = build_report([folder], tmp_path / "report.html").page.read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    text = re.search(r'id="tables">(.*?)</script>', page, re.DOTALL)
+    assert text is not None
+    assert hostile in json.loads(text[1])["scores"]["csv"]
+
+
+def test_names_are_no_formulas(tmp_path: Path) -> None:
+    sample = Sample({"lcs": {"scratch": 0.7, "$\\frac{<b>": 0.8}}, seeds=(0,), subjects=4, examples=False)
+    page = build_report([write_benchmark(tmp_path / "b", sample)], tmp_path / "report.html").page
+    text = page.read_text(encoding="utf-8")
+    assert "<b>:" not in text
+    assert "$\\frac{&lt;b&gt;" in text
+
+
+def test_links_lead_somewhere(html: str, written: Written) -> None:
+    page = Page(html)
+    names = {attributes.get("id") for _, attributes in page.found}
+    places = [str(a["href"]) for a in page.all("a")]
+    assert {place[1:] for place in places if place.startswith("#")} <= names
+    folders = {unquote(place) for place in places if not place.startswith(("#", "https:"))}
+    there = {place for place in folders if (written.page.parent / place).is_dir()}
+    assert folders == there
+    assert len(folders) >= 24 + 1  # every run, and the pre-training
+
+
+def test_every_score_names_its_folders(html: str) -> None:
+    table = html[html.index('class="scores"') : html.index("</table>")]
+    for arm in ("scratch", "genesis"):
+        for seed in range(3):
+            assert f"benchmark/runs/lcs/{arm}/1/{seed}" in table
+
+
+def test_the_papers_stand_beside(html: str) -> None:
+    assert "Genesis Chest CT <b>0.983</b> ± 0.004" in html
+    assert "IoU, mean over thresholds: another metric than ours" in html
+    assert "arXiv:2004.07882" in html
+
+
+def test_leak_and_failure_are_told(html: str) -> None:
+    assert "LCS leaks: two subjects" in html
+    assert 'id="leaks"' in html
+    assert "lcs-000 and lcs-001" in html
+    assert "One run of 25 did not finish" in html
+
+
+def test_tables_are_beside_and_inside(html: str, written: Written) -> None:
+    text = re.search(r'id="tables">(.*?)</script>', html, re.DOTALL)
+    assert text is not None
+    inside = json.loads(text[1])
+    assert {"scores", "differences", "labels", "runs", "papers", "restoration", "splits"} <= inside.keys()
+    for path in written.tables:
+        assert path.read_text(encoding="utf-8") == inside[path.stem][path.suffix[1:]]
+    rows = inside["runs"]["csv"].splitlines()
+    assert len(rows) == 1 + 24
+
+
+def test_headings_do_not_skip_a_level(html: str) -> None:
+    levels = [int(tag[1]) for tag, _ in Page(html).found if re.fullmatch(r"h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_pictures_and_tables_are_named(html: str) -> None:
+    page = Page(html)
+    assert all(a.get("alt") for a in page.all("img"))
+    assert all(a.get("aria-label") or a.get("aria-labelledby") for a in page.all("svg"))
+    assert len(page.all("caption")) == len(page.all("table"))
+
+
+def test_volumes_are_small_and_compressed(html: str, written: Written) -> None:
+    volumes = re.findall(r'class="volume" id="[^"]+">([^<]*)</script>', html)
+    assert len(volumes) == 6 + 3 * 6  # cubes of a classification; image, truth and prediction of a segmentation
+    assert max(map(len, volumes)) < 500_000
+    assert written.bytes < 6_000_000
+
+
+def test_without_volumes_there_is_no_viewer(tmp_path: Path) -> None:
+    folder = write_benchmark(tmp_path / "b", Sample({"lcs": {"scratch": 0.7}}, seeds=(0,), subjects=4, examples=False))
+    written = build_report([folder], tmp_path / "report.html")
+    assert packed_script()[:100] not in written.page.read_text(encoding="utf-8")
+    assert written.bytes < 250_000
+
+
+def test_large_examples_have_pictures_only(tmp_path: Path) -> None:
+    folder = write_benchmark(tmp_path / "b", Sample({"lcs": {"scratch": 0.7}}, seeds=(0,), subjects=4, examples=False))
+    noise = np.random.default_rng(0).integers(0, 256, (100, 100, 100)).astype(np.uint8)
+    assert noise.size > ROOM_OF_A_RUN * 0.45
+    kept = [Example(f"c{n}", "s", "best", 0.9, noise, (1.0, 1.0, 1.0), (0.0, 1.0)) for n in range(4)]
+    write_examples(folder / "runs/lcs/scratch/1/0/predictions", kept)
+    page = build_report([folder], tmp_path / "report.html").page.read_text(encoding="utf-8")
+    assert page.count('class="volume"') == 1
+    assert page.count('class="card"') == 4
+
+
+def test_images_have_examples_without_a_viewer(tmp_path: Path) -> None:
+    folder = write_benchmark(tmp_path / "b", Sample({"dxc": {"scratch": 0.7}}, seeds=(0,), subjects=4, examples=False))
+    flat = np.random.default_rng(0).integers(0, 256, (64, 48)).astype(np.uint8)
+    kept = [Example("x-ray", "s", "best", 0.9, flat, (1.0, 1.0), (0.0, 1.0), told="truth: none; answer: Mass 0.9")]
+    write_examples(folder / "runs/dxc/scratch/1/0/predictions", kept)
+    page = build_report([folder], tmp_path / "report.html").page.read_text(encoding="utf-8")
+    assert 'viewBox="0 0 64 48.00"' in page
+    assert "truth: none; answer: Mass 0.9" in page
+    assert 'class="volume"' not in page

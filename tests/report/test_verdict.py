@@ -1,0 +1,100 @@
+"""The paragraph says what the statistics say: a win, no difference, one seed, a leak, failures, nothing to compare."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from modelsgenesis.evaluate.analysis import analyse
+from modelsgenesis.evaluate.results import CaseResult, Comparison, Failure, Leak, Result
+from modelsgenesis.report.verdict import headline, verdict
+
+
+def runs(arm: str, mean: float, seeds: int, target: str = "lcs", subjects: int = 20) -> list[Result]:
+    """Runs of an arm; every test subject is as hard for all arms."""
+    hardness = np.random.default_rng(1).normal(0, 0.05, subjects)
+    found = []
+    for seed in range(seeds):
+        rng = np.random.default_rng([seed, *arm.encode()])
+        scores = mean + hardness + rng.normal(0, 0.01, subjects) + rng.normal(0, 0.004)
+        cases = {f"s{n}": CaseResult(f"s{n}", float(score)) for n, score in enumerate(scores)}
+        score = float(scores.mean())
+        place = Path(f"{target}/{arm}/{seed}")
+        found.append(Result(place, target, arm, "unet3d", 1.0, seed, "segmentation", "dice", score, cases))
+    return found
+
+
+def told(comparison: Comparison) -> tuple[str, str]:
+    """Headline and paragraph."""
+    analysis = analyse(comparison)
+    return headline(comparison, analysis), " ".join(one.text for one in verdict(comparison, analysis))
+
+
+def test_clear_win() -> None:
+    head, text = told(Comparison((*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5))))
+    assert head == "Pre-training helps on the one target"
+    assert "Genesis is better than scratch on LCS (+0.1" in text
+    assert "20 test subjects a target" in text
+    assert "five seeds an arm" in text
+    assert "say little" not in text
+
+
+def test_clear_loss() -> None:
+    head, text = told(Comparison((*runs("scratch", 0.75, 5), *runs("genesis", 0.6, 5))))
+    assert head == "Pre-training hurts on the one target"
+    assert "Genesis is worse than scratch on LCS (\N{MINUS SIGN}0.1" in text
+
+
+def test_no_difference_is_no_proof_of_equality() -> None:
+    head, text = told(Comparison((*runs("scratch", 0.7, 5), *runs("genesis", 0.7001, 5))))
+    assert head == "No difference shown"
+    assert "No difference between genesis and scratch is shown on LCS" in text
+    assert "which is no proof of equality" in text
+    assert "better than" not in text
+
+
+def test_one_seed_is_a_caution() -> None:
+    _, text = told(Comparison((*runs("scratch", 0.6, 1), *runs("genesis", 0.75, 1))))
+    assert "With one seed nothing is known of how far training again would move the numbers." in text
+
+
+def test_few_seeds_are_a_caution() -> None:
+    _, text = told(Comparison((*runs("scratch", 0.6, 2), *runs("genesis", 0.75, 2))))
+    assert "Two seeds say little about the spread." in text
+
+
+def test_leak_takes_the_win_away() -> None:
+    leak = Leak(Path("pretraining"), "genesis", "lcs", "subject", ("s1", "s2", "s3"), "test")
+    head, text = told(Comparison((*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5)), leaks=(leak,)))
+    assert head == "Pre-training saw the test data"
+    assert "LCS leaks: three subjects of its test or validation data were seen by the pre-training of genesis" in text
+    assert "does not count" in text
+
+
+def test_failures_are_told() -> None:
+    failures = (Failure(Path("x"), "x", "out of memory"),)
+    _, text = told(Comparison((*runs("scratch", 0.6, 3), *runs("genesis", 0.75, 3)), failures=failures))
+    assert "One run of 7 did not finish and is not in the numbers." in text
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        (runs("scratch", 0.6, 3), "No target has both scratch and another arm"),
+        (runs("genesis", 0.6, 3), "No run starts from scratch, so there is nothing to compare with."),
+        ([], "No fine-tuning run is among the folders"),
+    ],
+)
+def test_nothing_to_compare(results: list[Result], expected: str) -> None:
+    head, text = told(Comparison(tuple(results)))
+    assert expected in text
+    assert "helps" not in head
+
+
+def test_several_targets_are_told_apart() -> None:
+    both = (*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5))
+    other = (*runs("scratch", 0.6, 5, "mine"), *runs("genesis", 0.6, 5, "mine"))
+    head, text = told(Comparison((*both, *other)))
+    assert head == "Pre-training helps on one of two targets"
+    assert "the data do not decide" in text
+    assert "on mine (" in text
