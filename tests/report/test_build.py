@@ -112,6 +112,17 @@ def test_every_score_names_its_folders(html: str) -> None:
             assert f"benchmark/runs/lcs/{arm}/1/{seed}" in table
 
 
+def test_every_row_of_every_table_leads_to_its_runs(html: str) -> None:
+    for table in re.findall(r"<table[^>]*>.*?</table>", html, re.DOTALL):
+        caption = re.search(r"<caption>(.*?)</caption>", table, re.DOTALL)
+        assert caption is not None
+        if "papers report" in caption[1]:
+            continue
+        body = table[table.index("<tbody") :]
+        for row in re.findall(r"<tr>.*?</tr>", body, re.DOTALL):
+            assert 'href="#' in row or 'class="folder"' in row, (caption[1], row)
+
+
 def test_the_papers_stand_beside(html: str) -> None:
     assert "Genesis Chest CT <b>0.983</b> ± 0.004" in html
     assert "IoU, mean over thresholds: another metric than ours" in html

@@ -116,12 +116,12 @@ def _tables(
     found = [
         scores_table(scores, comparison),
         differences_table(analysis.comparisons, comparison.leaks),
-        detail.labels_table(analysis),
-        detail.convergence_table(analysis.speeds),
-        detail.outcomes_table(comparison.results),
+        detail.labels_table(analysis, scores),
+        detail.convergence_table(analysis.speeds, scores),
+        detail.outcomes_table(comparison.results, scores),
         detail.published_table(_kinds(comparison, facts)),
         detail.restoration_table(pretrainings),
-        splits_table(comparison, facts),
+        splits_table(comparison, facts, scores),
         detail.runs_table(comparison, facts),
     ]
     return {table.name: table for table in found}
@@ -148,7 +148,7 @@ def _context(
     """Everything the templates name."""
     every = [*facts.values(), *(one.facts for one in pretrainings)]
     cells = {row.row.cell for row in scores.rows}
-    outcomes = detail.outcomes_table([one for one in comparison.results if cell_of(one) in cells])
+    outcomes = detail.outcomes_table([one for one in comparison.results if cell_of(one) in cells], scores)
     compared, fewer = comparisons(analysis, scores)
     full = [speed for speed in analysis.speeds if speed.cell in cells]
     drawn = drawings(analysis, scores)
@@ -172,7 +172,7 @@ def _context(
         "differences": tables["differences"],
         "score_details": [outcomes] if outcomes.rows else [],
         "labels": tables["labels"] if tables["labels"].rows else None,
-        "convergence": detail.convergence_table(full) if full else None,
+        "convergence": detail.convergence_table(full, scores) if full else None,
         "pretrainings": pretrainings,
         "restoration": tables["restoration"],
         "error_shown": ERROR_SHOWN,

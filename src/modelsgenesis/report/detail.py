@@ -9,11 +9,12 @@ from modelsgenesis.evaluate.results import Comparison, Result
 from modelsgenesis.report.facts import Facts
 from modelsgenesis.report.published import JOURNAL, TARGETS_2D, TARGETS_3D, published
 from modelsgenesis.report.restoration import Pretraining
+from modelsgenesis.report.rows import Scores
 from modelsgenesis.report.tables import Row, Table
 from modelsgenesis.report.words import metric_name, target_title
 
 
-def labels_table(analysis: Analysis) -> Table:
+def labels_table(analysis: Analysis, scores: Scores) -> Table:
     """Labels with which each arm reaches what the reference reaches with all."""
     columns = ("target", "backbone", "metric", "arm", "goal", "outcome", "labels, %", "low", "high", "subjects", "note")
     body = tuple(
@@ -30,10 +31,11 @@ def labels_table(analysis: Analysis) -> Table:
         "goal: mean score of the reference with all labels; labels: the share that reaches it, read off the isotonic "
         "curve, with its 95 % interval (0: fewer than the smallest share tried, ∞: not reached)."
     )
-    return Table("labels", "Labels needed to reach the reference", columns, body, notes)
+    places = tuple(scores.place(one.target, one.arm, backbone=one.backbone) for one in analysis.labels)
+    return Table("labels", "Labels needed to reach the reference", columns, body, notes, places=places)
 
 
-def convergence_table(speeds: Sequence[Speed]) -> Table:
+def convergence_table(speeds: Sequence[Speed], scores: Scores) -> Table:
     """Steps until the validation score that the reference ends with."""
     columns = (
         "target",
@@ -56,10 +58,11 @@ def convergence_table(speeds: Sequence[Speed]) -> Table:
         for one in speeds
     )
     notes = "The validation score is the mean of the reference's last ones; ratio under 1: the arm is faster."
-    return Table("convergence", "Steps to the reference's validation score", columns, body, notes)
+    places = tuple(scores.place(o.cell.target, o.arm, o.cell.fraction, o.cell.backbone) for o in speeds)
+    return Table("convergence", "Steps to the reference's validation score", columns, body, notes, places=places)
 
 
-def outcomes_table(results: Sequence[Result]) -> Table:
+def outcomes_table(results: Sequence[Result], scores: Scores) -> Table:
     """Structures found, missed and made up, summed over the runs of a cell."""
     counts: dict[tuple[str, float, str], dict[str, int]] = {}
     for result in results:
@@ -73,7 +76,9 @@ def outcomes_table(results: Sequence[Result]) -> Table:
         for (target, fraction, arm), of_cell in counts.items()
     )
     notes = "Summed over test cases, structures and seeds. A missed structure counts 0 in the scores, never left out."
-    return Table("outcomes", "Structures found and missed", ("target", "labels, %", "arm", *names), body, notes)
+    columns = ("target", "labels, %", "arm", *names)
+    places = tuple(scores.place(target, arm, fraction) for target, fraction, arm in counts)
+    return Table("outcomes", "Structures found and missed", columns, body, notes, places=places)
 
 
 def published_table(kinds: Sequence[str]) -> Table:
@@ -101,8 +106,9 @@ def restoration_table(found: Sequence[Pretraining]) -> Table:
         )
         for one in found
     )
+    places = tuple(f"pretraining-{number}" for number in range(len(found)))
     notes = "Mean squared error on unseen subjects; probe: how well the place in the body is read from the features."
-    return Table("restoration", "Restoration error by distortion", columns, body, notes, decimals=4)
+    return Table("restoration", "Restoration error by distortion", columns, body, notes, decimals=4, places=places)
 
 
 def runs_table(comparison: Comparison, facts: Mapping[str, Facts]) -> Table:

@@ -97,6 +97,16 @@ class Scores:
     rows: tuple[ScoreRow, ...] = ()
     every: tuple[ScoreRow, ...] = field(default=())
 
+    def place(self, target: str, arm: str = "", fraction: float | None = None, backbone: str = "") -> str:
+        """Where in the page the runs of a cell are listed; without a fraction those with the most labels."""
+        for row in self.rows if fraction is None else self.every:
+            cell = row.row.cell
+            fits = cell.target == target and backbone in ("", cell.backbone) and fraction in (None, cell.fraction)
+            found = [one for one in row.cells if one.runs and arm in ("", one.arm)]
+            if fits and found:
+                return found[0].anchor
+        return "runs"
+
 
 def score_rows(comparison: Comparison, analysis: Analysis, facts: Mapping[str, Facts]) -> Scores:
     """Rows for the largest number of labels of each target and network in `rows`, all of them in `every`.

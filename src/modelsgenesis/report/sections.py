@@ -126,16 +126,16 @@ def run_groups(scores: Scores, facts: Mapping[str, Facts]) -> list[tuple[str, li
     return [(cell.anchor, [(run, facts.get(str(run.run))) for run in cell.runs]) for cell in cells]
 
 
-def splits_table(comparison: Comparison, facts: Mapping[str, Facts]) -> Table:
+def splits_table(comparison: Comparison, facts: Mapping[str, Facts], scores: Scores) -> Table:
     """Subjects a side of each target, and a digest that tells whether the data are the same."""
-    rows: dict[tuple[Any, ...], None] = {}
+    rows: dict[tuple[Any, ...], str] = {}
     for result in comparison.results:
         known = facts.get(str(result.run))
         if known is not None:
             sides = [int(known.sides.get(side, 0)) for side in ("training", "validation", "test", "unused")]
             digest = str(known.manifest.get("data", ""))
             row = (target_title(result.target), 100 * result.fraction, *sides, len(result.cases), digest)
-            rows[row] = None
+            rows.setdefault(row, scores.place(result.target, fraction=result.fraction, backbone=result.backbone))
     columns = ("target", "labels, %", "training", "validation", "test", "unused", "test cases", "digest of the data")
     notes = "Subjects a side of the split, from split.json of the runs; unused: training subjects without labels."
-    return Table("splits", "Subjects of the targets", columns, tuple(rows), notes)
+    return Table("splits", "Subjects of the targets", columns, tuple(rows), notes, places=tuple(rows.values()))

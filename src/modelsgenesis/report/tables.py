@@ -54,6 +54,7 @@ class Table:
         notes: what a reader must know, below the table.
         emphasised: (row, column) of cells that are marked as best.
         decimals: of floats, everywhere but in CSV.
+        places: for each row the identifier in the page of what it was made from; empty: none.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Table:
     notes: str = ""
     emphasised: frozenset[tuple[int, int]] = frozenset()
     decimals: int = 3
+    places: tuple[str, ...] = ()
 
 
 def as_csv(table: Table) -> str:
