@@ -19,9 +19,9 @@ Offers = list[tuple[Points, Callable[[], None] | None]]
 
 # kind: share, radii of the arteries it sits in (mm), share of the lumen's radius it takes, whether it hugs the wall
 _KINDS: dict[str, tuple[float, tuple[float, float], tuple[float, float], bool]] = {
-    "central": (0.2, (4.0, 14.0), (0.35, 0.7), False),
+    "central": (0.3, (4.0, 14.0), (0.35, 0.7), False),
     "segmental": (0.4, (1.8, 4.0), (0.6, 1.0), False),
-    "subsegmental": (0.2, (1.0, 1.8), (0.85, 1.05), False),
+    "subsegmental": (0.1, (1.0, 1.8), (0.85, 1.05), False),
     "wall-adherent": (0.2, (2.5, 12.0), (0.35, 0.6), True),
 }
 _CLOT = (25.0, 75.0)  # HU
