@@ -7,10 +7,7 @@ docs/performance.md once it lies beside it. Without a GPU it does the same on th
 """
 
 import argparse
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.material import store
+from benchmarks.pretraining import rate
 from benchmarks.rows import seconds, turns
 from benchmarks.training_step import Variant, make_step, variants, warm
 from modelsgenesis.files import write_json, write_text
@@ -130,15 +128,8 @@ def end_to_end(out: Path, best: tuple[Variant, int], count: int) -> float:
         f"loop.{'' if variant.compile else 'no-'}compile": (),
         f"loop.{'' if variant.channels_last else 'no-'}channels-last": (),
         "loop.workers": (max(1, len(os.sched_getaffinity(0)) - 2) if GPU else 0,),
-        "check.cubes": (8,),
-        "check.cubes-alone": (8,),
-        "check.probe-cubes": (16,),
     }
-    words = [word for name, values in flags.items() for word in (f"--{name}", *map(str, values))]
-    path = store(out / "material").path
-    command = [sys.executable, "-m", "modelsgenesis", "pretrain", str(path), "--out", str(out / "run"), *words]
-    subprocess.run(command, check=True)
-    return float(json.loads((out / "run" / "metrics.jsonl").read_text().splitlines()[-1])["rate"])
+    return rate(store(out / "material").path, out / "run", flags)
 
 
 def page(facts: dict[str, Any]) -> str:

@@ -11,8 +11,9 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,8 +56,7 @@ def rows(folder: Path, repeats: int) -> Iterator[Row]:
 
 
 def _rate(store_path: Path, run: Path, processes: int, threads: int) -> float:
-    """Cubes a second of a short run, between its validations."""
-    shutil.rmtree(run, ignore_errors=True)
+    """Cubes a second of a short run on the CPU."""
     flags = {
         "cubes.shape": (SIDE,) * 3,
         "backbone.width": (WIDTH,),
@@ -65,13 +65,17 @@ def _rate(store_path: Path, run: Path, processes: int, threads: int) -> float:
         "loop.batch-size": (CUBES // processes,),
         "loop.devices": (processes,),
         "loop.accelerator": ("cpu",),
-        "check.cubes": (8,),
-        "check.cubes-alone": (8,),
-        "check.probe-cubes": (16,),
     }
-    words = [word for name, values in flags.items() for word in (f"--{name}", *map(str, values))]
+    return rate(store_path, run, flags, threads)
+
+
+def rate(store_path: Path, run: Path, flags: Mapping[str, Sequence[Any]], threads: int | None = None) -> float:
+    """Cubes a second of `genesis pretrain` with these flags and a short validation, up to its last validation."""
+    shutil.rmtree(run, ignore_errors=True)
+    short = {"check.cubes": (8,), "check.cubes-alone": (8,), "check.probe-cubes": (16,)}
+    words = [word for name, values in {**flags, **short}.items() for word in (f"--{name}", *map(str, values))]
     command = [sys.executable, "-m", "modelsgenesis", "pretrain", str(store_path), "--out", str(run), *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip().splitlines()[-1]}")
