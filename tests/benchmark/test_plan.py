@@ -176,7 +176,7 @@ def test_a_plan_laid_over_another(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("base: above.yaml\n")
     with pytest.raises(UsageError, match=r"is its own base \(above.yaml -> plan.yaml -> above.yaml\)"):
         load_plan(str(above))
-    with pytest.raises(UsageError, match="neither a file nor a shipped plan; shipped: dimensions"):
+    with pytest.raises(UsageError, match="neither a file nor a shipped plan; shipped: difficulty, dimensions"):
         load_plan("phantom-tinyy")
 
 
