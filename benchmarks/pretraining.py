@@ -1,8 +1,8 @@
 """Pre-training from end to end on this machine: `python -m benchmarks.pretraining FOLDER`.
 
-Real runs of `genesis pretrain` at a quarter of the width on cubes of 32x32x32, from start to stop: one process with all
-threads, and one process a core that average their gradients (DDP over gloo), with the same cubes a step. Beside them
-the released way: plain distortions, then an eager float32 step.
+Real runs of `genesis pretrain` at a quarter of the width on cubes of 32x32x32: the published network and the light one;
+one process with all threads, and one process a core that average their gradients (DDP over gloo), with the same cubes a
+step. Beside them the released way: plain distortions, then an eager float32 step.
 """
 
 import json
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,57 +21,87 @@ import torch
 
 from benchmarks.material import store
 from benchmarks.reference import Reference
-from benchmarks.rows import Row, milliseconds, seconds
+from benchmarks.rows import Row, milliseconds, seconds, turns
 from benchmarks.training_step import PLAIN, make_step
 
 WIDTH, SIDE, CUBES, STEPS = 8, 32, 8, 40
+PUBLISHED = "unet3d"
 
 
 def rows(folder: Path, repeats: int) -> Iterator[Row]:
-    """Cubes a second of both ways to use the cores, and of the released way."""
+    """Cubes a second of the networks and of the ways to use the cores, and of the released way."""
     path, cores = store(folder).path, len(os.sched_getaffinity(0))
-    rates: dict[int, list[float]] = {1: [], cores: []}
+    calls = {
+        PUBLISHED: lambda: _rate(path, folder / "published", cores),
+        "light": lambda: _rate(path, folder / "light", cores, network="unet3d_light"),
+        "compiled": lambda: _rate(path, folder / "compiled", cores, network="unet3d_light", compiled=True),
+        "processes": lambda: _rate(path, folder / "processes", 1, processes=cores),
+        "alone": lambda: _alone(path, folder, cores),
+    }
+    found: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(max(1, repeats // 2)):
-        for processes in rates:
-            rates[processes].append(_rate(path, folder / "pretraining", processes, cores // processes))
-    one, several = (statistics.median(rates[n]) for n in (1, cores))
+        for name, call in calls.items():
+            found[name].append(call())
+    rates = {name: statistics.median(values) for name, values in found.items()}
     plain = _released(repeats)
     yield Row(
-        f"pre-training, width {WIDTH}, {SIDE}x{SIDE}x{SIDE}, from end to end",
-        max(one, several),
+        f"pre-training, width {WIDTH}, {SIDE}x{SIDE}x{SIDE}, from end to end, unet3d_light, compiled",
+        rates["compiled"],
         "cubes/s",
-        f"{cores} cores; the released way {1 / plain:.3g} cubes/s ({max(one, several) * plain:.3g}x)",
-        "convolutions: the data side is a few percent",
+        f"{cores} cores; not compiled {rates['light']:.3g}, the published network {rates[PUBLISHED]:.3g}, "
+        f"the released way {1 / plain:.3g} cubes/s",
+        f"convolutions: the data side is a few percent. {_peak():.0f} GFLOP/s is what these cores multiply matrices with",
         must=33,
         goal=60,
     )
     yield Row(
         f"{cores} processes of one thread against one of {cores} threads",
-        several / one,
+        rates["processes"] / rates[PUBLISHED],
         "x",
-        f"{several:.3g} and {one:.3g} cubes/s, {CUBES} cubes a step",
-        "the sum of gradients over gloo after each step; cores that share their caches",
+        f"{rates['processes']:.3g} and {rates[PUBLISHED]:.3g} cubes/s, {CUBES} cubes a step; "
+        f"{cores} runs that know nothing of one another {rates['alone']:.3g} cubes/s",
+        "the runs that know nothing of one another; then the sum of gradients over gloo after each step",
         must=1.1,
         goal=1.3,
     )
 
 
-def _rate(store_path: Path, run: Path, processes: int, threads: int) -> float:
+def _rate(
+    store_path: Path, run: Path, threads: int, processes: int = 1, network: str = "unet3d", compiled: bool = False
+) -> float:
     """Cubes a second of a short run on the CPU."""
     flags = {
         "cubes.shape": (SIDE,) * 3,
+        "backbone.name": (network,),
         "backbone.width": (WIDTH,),
         "loop.steps": (2 * STEPS,),
         "loop.validate-every": (STEPS,),
         "loop.batch-size": (CUBES // processes,),
         "loop.devices": (processes,),
         "loop.accelerator": ("cpu",),
+        **({"loop.compile": ()} if compiled else {}),
     }
     return rate(store_path, run, flags, threads)
 
 
+def _alone(store_path: Path, folder: Path, cores: int) -> float:
+    """Cubes a second of one run a core, all at once, each with its own network."""
+    with ThreadPoolExecutor(cores) as pool:
+        return sum(pool.map(lambda core: _rate(store_path, folder / f"alone-{core}", 1), range(cores)))
+
+
+def _peak() -> float:
+    """GFLOP a second of a product of matrices on all cores, float32."""
+    side = 1024
+    a = torch.rand(side, side)
+    return 2 * side**3 / turns({"product": lambda: a @ a}, 20)["product"] / 1e9
+
+
 def rate(store_path: Path, run: Path, flags: Mapping[str, Sequence[Any]], threads: int | None = None) -> float:
-    """Cubes a second of `genesis pretrain` with these flags and a short validation, up to its last validation."""
+    """Cubes a second of `genesis pretrain` with these flags, from its last validation but one to the end of the last.
+
+    Start-up and compiling lie before; a validation, short here, lies within.
+    """
     shutil.rmtree(run, ignore_errors=True)
     short = {"check.cubes": (8,), "check.cubes-alone": (8,), "check.probe-cubes": (16,)}
     words = [word for name, values in {**flags, **short}.items() for word in (f"--{name}", *map(str, values))]
@@ -79,8 +110,9 @@ def rate(store_path: Path, run: Path, flags: Mapping[str, Sequence[Any]], thread
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip().splitlines()[-1]}")
-    last: float = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["rate"]
-    return last
+    entries = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    (first, before), (last, after) = ((entry["step"], entry["step"] / entry["rate"]) for entry in entries[-2:])
+    return float((last - first) / (after - before))  # rates count from the start: step / rate is the time in their unit
 
 
 def _released(repeats: int) -> float:

@@ -351,6 +351,15 @@ def test_places_in_scans(task: Any, home: Path, config: FinetuneSettings, tmp_pa
     )
     TARGETS.add(f"places-{task}", TargetTask("places", "nothing", lambda data, options, cache: target))  # noqa: ARG005
     settings = replace(config, labels={}, loop=short(steps=2), sampling="balanced")
+    flat = replace(settings, backbone=BackboneChoice("unet2d", 4), patch=PatchSettings((16, 16), planes="orthogonal"))
+    if segmentation:
+        with pytest.raises(UsageError, match="planes orthogonal: is to classify places in volumes"):
+            finetune(f"places-{task}", home, tmp_path / "flat", flat)
+    else:
+        unequal = replace(flat, patch=PatchSettings((16, 24), planes="orthogonal"))
+        with pytest.raises(UsageError, match=r"planes orthogonal: needs two equal sides, not patch.shape \(16, 24\)"):
+            finetune(f"places-{task}", home, tmp_path / "flat", unequal)
+        assert evaluate_run(finetune(f"places-{task}", home, tmp_path / "flat", flat).path).summary["cases"] == 3
     found = finetune(f"places-{task}", home, tmp_path / "run", settings)
     summary = evaluate_run(found.path).summary
     assert (summary["cases"], summary["subjects"]) == (3, 1)

@@ -97,7 +97,7 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     """
     described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
-    backbone = resolve(config.backbone, origin, config.init, described.channels)
+    backbone = resolve(config.backbone, origin, config.init, described.channels * config.patch.channels)
     config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
     prepared = prepare_target(described, config.images, _cache(config, out))
     run, fabric = Run(out), make_fabric(config.loop)
@@ -163,8 +163,13 @@ def _refuse_unfit(network: Any, data: PreparedTarget, config: FinetuneSettings) 
     axes, sides = network.backbone.axes, len(config.patch.shape)
     if sides != axes:
         raise UsageError(f"patch.shape: {config.patch.shape}: backbone {config.backbone.name} needs {axes} sides")
+    if config.patch.planes == "orthogonal" and (sides != 2 or len(set(config.patch.shape)) > 1):
+        raise UsageError(f"patch.planes orthogonal: needs two equal sides, not patch.shape {config.patch.shape}")
+    segments = data.target.task == "segmentation"
     for case in data.cases:
-        whole = case.case.centre is None and data.target.task != "segmentation"
+        if config.patch.planes == "orthogonal" and (segments or case.case.centre is None or len(case.shape) < 3):
+            raise UsageError("patch.planes orthogonal: is to classify places in volumes, as NCC does; use axial")
+        whole = case.case.centre is None and not segments
         if len(case.shape) < axes or (whole and len(case.shape) > axes):
             raise UsageError(
                 f"backbone.name: {config.backbone.name} is for inputs of {axes} axes, {case.images[0].source} has "

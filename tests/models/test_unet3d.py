@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
-from modelsgenesis.models.unet3d import UNet3D
+from modelsgenesis.models.unet3d import LightUNet3D, UNet3D
 from modelsgenesis.models.weights import named_tensors
 
 
@@ -97,12 +98,36 @@ def test_any_size_is_padded_and_cropped(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(logits, network(padded)[..., : shape[0], : shape[1], : shape[2]])
 
 
-def test_pyramid_is_what_the_contract_says() -> None:
-    backbone = UNet3D(1, 4)
+@pytest.mark.parametrize("network", [UNet3D, LightUNet3D])
+def test_pyramid_is_what_the_contract_says(network: type[UNet3D]) -> None:
+    backbone = network(1, 4)
     pyramid = backbone(torch.rand(1, 1, 32, 16, 16))
     assert [p.shape[1] for p in pyramid] == list(backbone.channels)
     assert [32 // p.shape[2] for p in pyramid] == list(backbone.strides)
     assert backbone.decode(pyramid).shape == (1, backbone.decoder_channels, 32, 16, 16)
+
+
+def test_light_decoder_equals_its_description_and_costs_a_third() -> None:
+    torch.manual_seed(0)
+    light = LightUNet3D(1, 4)
+    x, found = torch.rand(2, 1, 16, 16, 16), {}
+    for network in (UNet3D(1, 4), light):
+        with FlopCounterMode(display=False) as counter:
+            network.decode(network.encode(x))
+        found[type(network)] = counter.get_total_flops()
+    assert 0.3 < found[LightUNet3D] / found[UNet3D] < 0.4
+    own, published = (dict(network.named_parameters()) for network in (light, UNet3D(1, 4)))
+    encoder = [name for name in published if name.startswith(UNet3D.encoder_prefixes)]
+    assert len(encoder) == 32
+    assert all(own[name].shape == published[name].shape for name in encoder)
+    *skips, features = pyramid = light.encode(x)
+    for up, skip in zip((light.up_tr256, light.up_tr128, light.up_tr64), reversed(skips), strict=True):
+        summed = functional.conv_transpose3d(features, up.up_conv.weight, up.up_conv.bias, stride=2) + skip
+        convolved = functional.conv3d(summed, up.ops.conv1.weight, up.ops.conv1.bias, padding=1)
+        mean, variance = convolved.mean((0, 2, 3, 4)), convolved.var((0, 2, 3, 4), correction=0)
+        shape = (1, -1, 1, 1, 1)
+        features = ((convolved - mean.view(shape)) / (variance.view(shape) + 1e-5).sqrt()).clamp_min(0)
+    torch.testing.assert_close(light.decode(pyramid), features, rtol=1e-3, atol=1e-4)
 
 
 def test_classification_pools_the_deepest_features() -> None:

@@ -44,6 +44,19 @@ def test_cubes_are_those_of_the_voxels_and_found_once(data: PreparedTarget, monk
     assert np.abs(moved - again[0]).max() > 0.1
 
 
+@pytest.mark.parametrize("orientation", ["grid", "vessel"])
+def test_orthogonal_planes_are_the_middle_slices_of_the_cube(data: PreparedTarget, orientation: str) -> None:
+    data.target = replace(data.target, orientation=orientation)  # type: ignore[arg-type]
+    cube = classified_input(data, data.cases[1], CHOICE)[0]
+    choice, middle = PatchSettings(shape=(SIDE, SIDE), planes="orthogonal"), SIDE // 2
+    planes = classified_input(data, data.cases[1], choice)
+    assert choice.channels == len(planes) == 3
+    for plane, expected in zip(planes, (cube[:, :, middle], cube[:, middle], cube[middle]), strict=True):
+        np.testing.assert_array_equal(plane, expected)
+    axial = classified_input(data, data.cases[1], replace(choice, planes="axial"))
+    np.testing.assert_array_equal(axial, planes[:1])
+
+
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY junk", None], ids=["empty", "torn", "no rotation"])
 def test_damaged_files_are_written_again(data: PreparedTarget, content: bytes | None) -> None:
     expected = vessel_cache.axes_of(data, data.cases[0], SIDE)

@@ -123,9 +123,7 @@ class Workers:
         return outcome
 
     def _ended(self, worker: _Worker) -> None:
-        worker.process.kill()
-        worker.process.join()
-        worker.connection.close()
+        _end(worker)
         self._free_places.append(worker.place)
 
     def stop(self) -> None:
@@ -137,16 +135,19 @@ class Workers:
 
     def close(self) -> None:
         """End all workers: idle ones by themselves, busy ones at once."""
-        for worker in self._idle:
-            worker.connection.close()
         for worker in self._busy:
             worker.process.kill()
         for worker in self._busy + self._idle:
-            worker.process.join(10)
-            worker.process.kill()
-            worker.process.join()
-            worker.connection.close()
+            _end(worker)
         self._busy, self._idle = [], []
+
+
+def _end(worker: _Worker) -> None:
+    """Let a worker that waits for a job end by itself, which gives back its semaphores; else kill it."""
+    worker.connection.close()
+    worker.process.join(10)
+    worker.process.kill()
+    worker.process.join()
 
 
 def log_of(folder: Path, name: str) -> Path:

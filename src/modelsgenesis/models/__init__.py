@@ -7,7 +7,12 @@ from modelsgenesis.config import settings
 from modelsgenesis.registry import Registry
 
 BACKBONES: Registry[Callable[..., Any]] = Registry(
-    "backbone", {"unet3d": "modelsgenesis.models.unet3d:UNet3D", "unet2d": "modelsgenesis.models.unet2d:UNet2D"}
+    "backbone",
+    {
+        "unet3d": "modelsgenesis.models.unet3d:UNet3D",
+        "unet3d_light": "modelsgenesis.models.unet3d:LightUNet3D",
+        "unet2d": "modelsgenesis.models.unet2d:UNet2D",
+    },
 )
 
 

@@ -18,12 +18,12 @@ def liver(sheet: Sheet) -> None:
     rng, hu = sheet.rng, sheet.hu
     box = sheet.around((-150, -110, -130), (115, 90, 125))
     x, y, z = (c[box] for c in (sheet.x, sheet.y, sheet.z))
-    size = rng.uniform(0.9, 1.12)
+    size = rng.uniform(0.82, 1.16)
     right = sheet.ball(box, (-58, -2, 14), (96 * size, 96 * size, 98 * size))
-    reach, thick = rng.uniform(44, 92), rng.uniform(28, 44)
+    reach, thick = rng.uniform(36, 112), rng.uniform(24, 46)  # some left lobes reach the spleen
     left = sheet.ball(box, (14, -42, 50), (reach, 46 * size, thick), (0.1, -0.35))
     depth = _soft(right, left, 9)
-    low, slope = rng.uniform(-100, -62), rng.uniform(0.6, 0.95)
+    low, slope = rng.uniform(-112, -54), rng.uniform(0.55, 1.0)
     under = (z - low - slope * (x + 105) - 0.28 * y) / np.float32(np.hypot(1, slope)) + 4 * sheet.ripple[box]
     medial = 20 + 1.3 * np.clip(-y - 12, -10, 80) + 0.7 * np.clip(z - 40, 0, 80) - x  # the back edge stops at the spine
     depth = -_soft(-depth, -under, 6)
@@ -31,7 +31,10 @@ def liver(sheet: Sheet) -> None:
     depth = np.minimum(depth + 2 * sheet.ripple[box], sheet.room[box])
     cleft = np.abs(x + 10 + 0.15 * (z - 20) + 4 * sheet.ripple[box]) + rng.uniform(0.1, 0.22) * np.clip(y + 78, 0, None)
     depth = np.minimum(depth, np.maximum(cleft - rng.uniform(1, 4), 0.6 * (z - rng.uniform(30, 50))))
-    sheet.pour(box, depth, hu.liver + rng.uniform(1, 4) * sheet.mottle[box], "liver")
+    knobs = rng.uniform(1.0, 2.2) if rng.random() < 0.2 else 0.0  # mm, of cirrhosis
+    depth += np.float32(knobs) * sheet.mottle[box]
+    patches = rng.uniform(6, 18) if rng.random() < 0.25 else 0.0  # HU: fat and perfusion differ from part to part
+    sheet.pour(box, depth, hu.liver + rng.uniform(1, 6) * sheet.mottle[box] + patches * sheet.ripple[box], "liver")
 
 
 def liver_vessels(sheet: Sheet) -> None:
@@ -49,7 +52,7 @@ def liver_vessels(sheet: Sheet) -> None:
 
 
 def lesions(sheet: Sheet, count: int) -> None:
-    """`count` lesions inside the liver: dark or bright, some with a rim or a dead core, 4 to 35 mm in radius.
+    """`count` lesions inside the liver: dark or bright, some with a rim or a dead core, 4 to 60 mm in radius.
 
     A few unlabelled cysts are drawn before: what is dark in a liver is not always a tumour.
     """
@@ -59,9 +62,10 @@ def lesions(sheet: Sheet, count: int) -> None:
     for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.25 else 0):
         _lesion(sheet, rng.uniform(3, 9), 8, 8, 0.8, "liver")
     voxels = np.argwhere(sheet.labels == organ)
-    for _ in range(count if len(voxels) else 0):
+    large = rng.random() < 0.2  # a tumour that takes a large part of the liver
+    for number in range(count if len(voxels) else 0):
         radius = float(np.exp(rng.normal(np.log(8.5), 0.55)))
-        radius = min(max(radius, 4.0), 35.0)
+        radius = float(rng.uniform(35, 60)) if large and not number else min(max(radius, 4.0), 35.0)
         value = metastases + rng.uniform(-8, 8)
         if rng.random() < 0.18:
             value = hu.liver + rng.uniform(22, 60)
@@ -93,8 +97,8 @@ def _lesion(sheet: Sheet, radius: float, value: float, core: float, edge: float,
 def spleen(sheet: Sheet) -> None:
     """Under the left dome at the back, hollowed towards stomach and kidney; near the liver in HU."""
     rng, hu = sheet.rng, sheet.hu
-    size = rng.uniform(0.88, 1.2)
-    box = sheet.around((30, -60, -60), (150, 95, 110))
+    size = rng.uniform(0.85, 1.2) if rng.random() < 0.8 else rng.uniform(1.2, 1.45)
+    box = sheet.around((20, -80, -80), (170, 115, 130))
     depth = sheet.ball(box, (98, 34, 26), (38 * size, 46 * size, 56 * size), (-0.15, 0.15))
     hollow = sheet.ball(box, (54, -2, 10), (30, 40, 60))
     depth = np.minimum(np.minimum(depth, -hollow) + 2 * sheet.ripple[box], sheet.room[box])

@@ -61,7 +61,7 @@ def contrast(rng: np.random.Generator) -> Contrast:
     """Draw a patient's HU: a quarter without agent, most in the portal-venous phase, some early, doses differing."""
     dose = 0.0 if rng.random() < 0.2 else rng.uniform(0.55, 1.15)
     late = 1.0 if rng.random() < 0.75 else rng.uniform(0.25, 1.0)  # 1: portal-venous; less: towards the arterial phase
-    native = rng.uniform(50, 64) - (rng.uniform(10, 35) if rng.random() < 0.2 else 0)  # fatty livers are darker
+    native = rng.uniform(50, 64) - (rng.uniform(10, 55) if rng.random() < 0.3 else 0)  # fatty livers are darker
     liver = native + dose * rng.uniform(44, 60) * late
 
     def enhanced(plain: float, portal: float, early: float) -> float:

@@ -14,6 +14,7 @@ from modelsgenesis.targets.vessel_cache import axes_of
 from modelsgenesis.types import FloatArray, Shape
 
 Fitting = Literal["centre", "resize"]
+Planes = Literal["axial", "orthogonal"]
 
 
 @settings
@@ -28,6 +29,18 @@ class PatchSettings:
     """Classification: centre (crop or pad with zeros around the centre) or resize (the whole scan, interpolated)."""
     jitter: float = 0.1
     """Cases that are places in a scan: in training, the place is moved by up to this share of each side."""
+    planes: Planes = "axial"
+    """Places in a volume for a network of images: axial (the slice), or orthogonal (2.5D: axial, coronal and sagittal
+    slice through the place as channels; equal sides)."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input for each channel of the scan."""
+        return len(_ORTHOGONAL) if self.planes == "orthogonal" else 1
+
+
+_ORTHOGONAL = (3, 2, 1)
+"""Axes of (C, X, Y, Z) that the axial, coronal and sagittal slice lack."""
 
 
 class PatchSampler:
@@ -88,13 +101,21 @@ def classified_input(
     if case.case.centre is None:
         return fit_scan(data.image(case), choice.shape, choice.fitting)
     centre = case.centre if rng is None else moved(case, choice, rng)
-    if data.target.orientation == "grid":
+    if data.target.orientation == "vessel":
+        cube = _along_vessel(data, case, centre, choice.shape)
+    elif choice.planes == "axial":
         return data.image_around(case, centre, choice.shape)
-    return _along_vessel(data, case, centre, choice.shape)
+    else:
+        cube = data.image_around(case, centre, choice.shape[:1] * 3)
+    if len(choice.shape) == 3:
+        return cube
+    middle = cube.shape[1] // 2
+    lacking = _ORTHOGONAL[: choice.channels]
+    return np.concatenate([np.take(cube, middle, axis) for axis in lacking])
 
 
 def _along_vessel(data: PreparedTarget, case: PreparedCase, centre: Sequence[float], shape: Shape) -> FloatArray:
-    """The cube (of two sides: the slice) around `centre` along the vessel of the case, each channel by itself."""
+    """The cube around `centre` along the vessel of the case, sides as `shape`'s first, each channel by itself."""
     side, spacing = shape[0], case.images[0].spacing
     if len(set(shape)) > 1 or max(spacing) > 1.01 * min(spacing):
         raise UsageError(
@@ -103,8 +124,7 @@ def _along_vessel(data: PreparedTarget, case: PreparedCase, centre: Sequence[flo
         )
     block = data.image_around(case, centre, (block_side(side),) * 3)
     axes = axes_of(data, case, side)
-    cube = np.stack([turned(channel, side, own) for channel, own in zip(block, axes, strict=True)])
-    return cube if len(shape) == 3 else cube[..., side // 2]
+    return np.stack([turned(channel, side, own) for channel, own in zip(block, axes, strict=True)])
 
 
 def fit_scan(image: FloatArray, shape: Shape, fitting: Fitting) -> FloatArray:
