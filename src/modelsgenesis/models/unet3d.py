@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelsgenesis.models.norm import NormMode, make_norm
+from modelsgenesis.models.upsampling import doubled_and_convolved
 
 
 class _Convolution(nn.Module):
@@ -21,7 +22,11 @@ class _Convolution(nn.Module):
         self.bn1 = make_norm(norm, outputs, axes=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        return self.activated(self.conv1(x))
+
+    def activated(self, convolved: Tensor) -> Tensor:
+        """What comes after the convolution."""
+        return functional.relu(self.bn1(convolved), inplace=True)
 
 
 class _Down(nn.Module):
@@ -45,7 +50,8 @@ class _Up(nn.Module):
         self.ops = nn.Sequential(_Convolution(inputs + skip, outputs, norm), _Convolution(outputs, outputs, norm))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        features: Tensor = self.ops(torch.cat((self.up_conv(x), skip), 1))
+        first, second = self.ops
+        features: Tensor = second(first.activated(doubled_and_convolved(x, skip, self.up_conv, first.conv1)))
         return features
 
 

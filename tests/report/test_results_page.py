@@ -1,0 +1,27 @@
+"""docs/results.md from benchmarks: the part named changes, the rest of the page does not."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.results_page import placed, section
+from modelsgenesis.errors import UsageError
+
+
+def test_only_the_named_part_changes() -> None:
+    page = "# Results\n\nprose\n\n<!-- a -->\nold\n<!-- end of a -->\n\n<!-- b -->\n<!-- end of b -->\nmore\n"
+    found = placed(placed(page, "a", r"new \1 table"), "b", "other")
+    assert found.split("\n\n")[:2] == ["# Results", "prose"]
+    assert "old" not in found
+    assert r"new \1 table" in found
+    assert found.endswith("<!-- b -->\n\nother\n<!-- end of b -->\nmore\n")
+    with pytest.raises(UsageError, match="no part between <!-- c -->"):
+        placed(page, "c", "text")
+
+
+def test_section_has_verdict_scores_and_differences(benchmark_folder: Path) -> None:
+    text = section(benchmark_folder)
+    assert "**Scores on the test subjects**" in text
+    assert "**Differences from scratch**" in text
+    assert "**Restoration error by distortion**" in text
+    assert text.index("seeds an arm") < text.index("**Scores")
