@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.material import store
 from benchmarks.pretraining import rate
 from benchmarks.rows import seconds, turns
-from benchmarks.training_step import Variant, make_step, variants, warm
+from benchmarks.training_step import PLAIN, Variant, make_step, variants, warm
 from modelsgenesis.files import write_json, write_text
 
 GPU = torch.cuda.is_available()
@@ -65,8 +65,8 @@ def matrix_peak() -> float:
 
 
 def step_operations() -> float:
-    """Operations of a training step for one cube, counted by PyTorch; forward and backward."""
-    step = make_step(Variant(channels_last=False, compile=False, bfloat16=False), WIDTH, CUBE, 1)
+    """Operations of a training step for one cube in the released way, counted by PyTorch; forward and backward."""
+    step = make_step(PLAIN, WIDTH, CUBE, 1)
     with FlopCounterMode(display=False) as counter:
         step()
     return float(counter.get_total_flops())

@@ -50,7 +50,7 @@ def rows(folder: Path, repeats: int) -> Iterator[Row]:
         "cubes/s",
         f"{cores} cores; not compiled {rates['light']:.3g}, the published network {rates[PUBLISHED]:.3g}, "
         f"the released way {1 / plain:.3g} cubes/s",
-        f"convolutions: the data side is a few percent. {_peak():.0f} GFLOP/s is what these cores multiply matrices with",
+        f"convolutions: the data side is a few percent; these cores multiply matrices at {_peak():.0f} GFLOP/s",
         must=33,
         goal=60,
     )

@@ -46,7 +46,11 @@ def section(folder: Path) -> str:
     table = Table("differences", f"Differences from {comparison.reference}", columns, differences)
     hours = sum(result.seconds for result in comparison.results) / 3600
     counted = f"{len(comparison.results)} runs, {hours:.1f} hours of them alone."
-    parts = [" ".join(sentence.text for sentence in verdict(comparison, analysis)), *written[:1], *([as_markdown(table)] if differences else [])]
+    parts = [
+        " ".join(sentence.text for sentence in verdict(comparison, analysis)),
+        *written[:1],
+        *([as_markdown(table)] if differences else []),
+    ]
     return "\n\n".join(part.strip() for part in [*parts, *written[1:], counted]) + "\n"
 
 

@@ -1,8 +1,8 @@
 """One step of pre-training in every memory format and precision: `python -m benchmarks.training_step`.
 
 A step is forward, loss, backward, clipping and update of the restoration network on cubes that are there already. The
-variants take turns, so that whatever else the machine does meets them alike; medians, and ratios to plain float32.
-bfloat16 is left out where the machine only emulates it.
+variants take turns, so that whatever else the machine does meets them alike; medians, and ratios to the released way:
+eager float32, the doubling and the convolution after it one by one. bfloat16 is left out where it is only emulated.
 Compile time is not counted. `<- defaults` marks what the default settings choose on this machine.
 """
 
@@ -11,15 +11,16 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 from benchmarks.rows import Row, milliseconds
-from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models import BackboneSettings, build_backbone, upsampling
 from modelsgenesis.proxies.restoration import Restoration
 from modelsgenesis.training.loop import make_fabric
 from modelsgenesis.training.optim import build_optimiser
@@ -37,11 +38,18 @@ class Variant:
     bfloat16: bool
 
     def __str__(self) -> str:
+        if self == PLAIN:
+            return "as released, float32"
         formats = [name for name, on in (("channels-last", self.channels_last), ("compile", self.compile)) if on]
         return f"{' + '.join(formats) or 'eager'}, {'bfloat16' if self.bfloat16 else 'float32'}"
 
 
 PLAIN = Variant(channels_last=False, compile=False, bfloat16=False)
+
+
+def as_released() -> AbstractContextManager[Any]:
+    """Within it decoders double and convolve one after the other, as the released network does."""
+    return patch.object(upsampling, "_pays", return_value=False)
 
 
 def default_variant() -> Variant:
@@ -100,7 +108,10 @@ def make_step(variant: Variant, width: int, cube: tuple[int, ...], batch: int) -
     optimiser = build_optimiser(network.parameters(), optim)
 
     def step() -> None:
-        with torch.autocast(device.type, torch.bfloat16) if variant.bfloat16 else nullcontext():
+        with (
+            as_released() if variant == PLAIN else nullcontext(),
+            torch.autocast(device.type, torch.bfloat16) if variant.bfloat16 else nullcontext(),
+        ):
             loss, _ = proxy.loss(network, (views[0], views[1]))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), optim.clip)
@@ -114,7 +125,7 @@ def make_step(variant: Variant, width: int, cube: tuple[int, ...], batch: int) -
 
 
 def rows(_folder: Path, repeats: int) -> Iterator[Row]:
-    """The default settings against the eager original, at full and at a quarter of the width."""
+    """The best settings against the released way, at full and at a quarter of the width."""
     for width, cube, batch, must in ((32, (64, 64, 32), 1, 1.15), (8, (32, 32, 32), 8, 1.5)):
         times = measure(width, cube, batch, max(3, repeats if width == 8 else repeats // 2), compiled=True)
         best, chosen = min(times, key=lambda variant: times[variant]), default_variant()
@@ -124,7 +135,7 @@ def rows(_folder: Path, repeats: int) -> Iterator[Row]:
             "x",
             f"{best} {milliseconds(times[best])}; defaults ({chosen}) {milliseconds(times[chosen])}; "
             f"{PLAIN} {milliseconds(times[PLAIN])}",
-            "convolutions in oneDNN; norms and ReLU pass over memory unless compiled",
+            "convolutions in oneDNN, most of all the gradients of their weights; norms and ReLU pass over memory",
             must,
         )
 

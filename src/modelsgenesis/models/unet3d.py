@@ -4,8 +4,8 @@ Width 32 is the published network: with the one-channel restoration head it has 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -50,8 +50,8 @@ class _Up(nn.Module):
         self.ops = nn.Sequential(_Convolution(inputs + skip, outputs, norm), _Convolution(outputs, outputs, norm))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        first, second = self.ops
-        features: Tensor = second(first.activated(doubled_and_convolved(x, skip, self.up_conv, first.conv1)))
+        first: Any = self.ops[0]
+        features: Tensor = self.ops[1](first.activated(doubled_and_convolved(x, skip, self.up_conv, first.conv1)))
         return features
 
 
@@ -124,9 +124,9 @@ class UNet3D(nn.Module):
 
 
 class LightUNet3D(UNet3D):
-    """`UNet3D` with a decoder that costs a fifth: skips are added, not concatenated, and each level has one convolution.
+    """`UNet3D` with a lighter decoder: skips are added, not concatenated, and each level has one convolution.
 
-    Its encoder is that of `UNet3D`, tensor by tensor; a training step costs about a third.
+    Its encoder is that of `UNet3D`, tensor by tensor; a training step takes half of the operations.
     """
 
     _up = _LightUp

@@ -2,12 +2,9 @@
 
 Nothing but a concatenation lies between the transposed convolution of a decoder level and the first convolution. So
 the part of the latter that sees the doubled features is a convolution of the features before they were doubled: each
-output voxel sees 2x2x2 of them instead of 27 doubled ones, through the products of both weights. The eight output voxels
-around a corner of the small grid see the same 2x2x2, so all eight are channels of one 2x2x2 convolution.
+output voxel sees 2x2x2 of them instead of 27 doubled ones, through the products of both weights. The eight output
+voxels around a corner of the small grid see the same 2x2x2, so all eight are channels of one 2x2x2 convolution.
 """
-
-import functools
-import math
 
 import torch
 from torch import Tensor, nn
@@ -42,44 +39,41 @@ def _precise(weight: Tensor) -> Tensor:
 def _pays(x: Tensor, up: nn.ConvTranspose3d, convolution: nn.Conv3d) -> bool:
     """Whether multiplying the weights costs less than it saves."""
     inputs, middle, outputs = up.in_channels, up.out_channels, convolution.out_channels
-    voxels, corners = math.prod(x.shape[2:]), math.prod(side + 1 for side in x.shape[2:])
-    apart = len(x) * voxels * (8 * inputs * middle + 8 * 27 * middle * outputs)
-    merged = len(x) * corners * 8 * inputs * 8 * outputs + 27 * 8 * inputs * middle * outputs
+    n, _, sx, sy, sz = x.shape
+    apart = n * sx * sy * sz * (8 * inputs * middle + 8 * 27 * middle * outputs)
+    merged = n * (sx + 1) * (sy + 1) * (sz + 1) * 8 * inputs * 8 * outputs + 27 * 8 * inputs * middle * outputs
     return merged < apart
 
 
 def _merged(convolution: Tensor, up: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """Kernel (8 O, C, 2, 2, 2) of the small grid from kernels (O, M, 3, 3, 3) and (C, M, 2, 2, 2).
 
-    Also, (8 O, 1, 2, 2, 2): what the bias (M,) of the doubling adds, seen by a grid of ones; beyond the border there is none.
+    Also, (8 O, 1, 2, 2, 2): what the bias (M,) of the doubling adds, for a grid of ones; beyond the border, nothing.
     """
-    outputs, inputs, places = len(convolution), len(up), _places(up.device).to(up.dtype)
+    outputs, inputs = len(convolution), len(up)
     constant = up.new_zeros(up.shape[1]) if bias is None else bias.to(up.dtype)
     # The bias is one more input, alike at all eight places.
     up = torch.cat((up, constant.view(1, -1, 1, 1, 1).expand(1, -1, 2, 2, 2)))
     products = convolution.permute(0, 2, 3, 4, 1).flatten(0, 3) @ up.transpose(0, 1).flatten(1)
     products = products.view(outputs, 3, 3, 3, inputs + 1, 2, 2, 2)
-    for _ in range(3):  # (O, t, t, t, C, s, s, s): the first t and s become q and j at the end, three times
-        products = torch.einsum("otuvcsrw,qjts->ouvcrwqj", products, places)
-        products = products.permute(0, 1, 2, 6, 3, 4, 5, 7)
-    kernel = products.permute(1, 2, 3, 0, 4, 5, 6, 7).flatten(0, 3)
-    return kernel[:, :inputs], kernel[:, inputs:]
+    for axis in range(3):  # taps are behind the outputs, halves behind the inputs; those that are done stand at the end
+        products = _along_axis(products.movedim((1, 5 - axis), (-2, -1)))
+    kernel = products.permute(2, 4, 6, 0, 1, 3, 5, 7).flatten(0, 3)
+    return kernel[:, :inputs].contiguous(), kernel[:, inputs:].contiguous()
 
 
-@functools.cache
-def _places(device: torch.device) -> Tensor:
-    """(q, j, t, s), along one axis: output voxel q of the two around a corner sees, by tap t of three, half s of voxel j of
-    the two around it."""
-    table = torch.zeros(2, 2, 3, 2, device=device)
-    for q in (0, 1):
-        for t in (0, 1, 2):
-            j, s = divmod(q + t, 2)
-            table[q, j, t, s] = 1
-    return table
+def _along_axis(products: Tensor) -> Tensor:
+    """(..., tap of three, half of a doubled voxel) to (..., output of the two around a corner, voxel of the two there).
+
+    Output q sees, by tap t, the half (q + t) % 2 of the voxel (q + t) // 2.
+    """
+    (a, b), (c, d), (e, f) = (half.unbind(-1) for half in products.unbind(-2))
+    seen = torch.stack((a + d, e, b, c + f), -1)
+    return seen.view(*seen.shape[:-1], 2, 2)
 
 
 def _spread(corners: Tensor, channels: int) -> Tensor:
-    """(N, 8 O, X + 1, ...), the voxels around each corner, to (N, O, 2 X, ...): those beyond the border are left out."""
+    """(N, 8 O, X + 1, ...), the voxels around each corner, to (N, O, 2 X, ...) without those beyond the border."""
     n, _, *sides = corners.shape
     x, y, z = sides
     apart = corners.permute(0, 2, 3, 4, 1).reshape(n, x, y, z, 2, 2, 2, channels)
