@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from modelsgenesis.evaluate.examples import Example, write_examples
-from modelsgenesis.evaluate.reading import BENCHMARK, FAILURES
+from modelsgenesis.evaluate.reading import BENCHMARK, FAILURES, TUNING
 from modelsgenesis.files import write_csv, write_json, write_text
 from modelsgenesis.phantoms.chest import chest
 from modelsgenesis.training.figures import Restored, keep_restoration
@@ -62,6 +62,19 @@ def write_benchmark(folder: Path, sample: Sample) -> Path:
                     cells.append({"run": name, **cell, "metric": "", "pretraining": pretraining})
     plan = {"name": "phantoms", "seeds": list(sample.seeds)}
     write_json(folder / BENCHMARK, {"plan": plan, "reference": "scratch", "cells": cells})
+    trials = [
+        {"run": f"tuning/{arm}/{rate}", "settings": {"optim": {"lr": rate}}, "validation": 0.5 + 10 * rate}
+        for arm in arms
+        for rate in (0.001, 0.002)
+    ]
+    told = {"data": next(iter(sample.means)), "backbone": "", "fraction": 1.0}
+    write_json(
+        folder / TUNING,
+        [
+            {**told, "arm": arm, "trials": trials[2 * n : 2 * n + 2], "chosen": f"tuning/{arm}/0.002"}
+            for n, arm in enumerate(arms)
+        ],
+    )
     write_json(folder / FAILURES, [{"name": name, "message": message} for name, message in sample.failures])
     return folder
 

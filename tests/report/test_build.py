@@ -136,11 +136,19 @@ def test_leak_and_failure_are_told(html: str) -> None:
     assert "One run of 25 did not finish" in html
 
 
+def test_what_tuning_tried_is_told(html: str, written: Written) -> None:
+    (table,) = [path for path in written.tables if path.name == "tuning.csv"]
+    assert 'id="tuning"' in html
+    assert "optim.lr 0.001,0.51" in table.read_text(encoding="utf-8")
+    (marked,) = [path for path in written.tables if path.name == "tuning.md"]
+    assert marked.read_text(encoding="utf-8").count("**optim.lr 0.002**") == 2
+
+
 def test_tables_are_beside_and_inside(html: str, written: Written) -> None:
     text = re.search(r'id="tables">(.*?)</script>', html, re.DOTALL)
     assert text is not None
     inside = json.loads(text[1])
-    assert {"scores", "differences", "labels", "runs", "papers", "restoration", "splits"} <= inside.keys()
+    assert {"scores", "differences", "labels", "runs", "papers", "restoration", "splits", "tuning"} <= inside.keys()
     for path in written.tables:
         assert path.read_text(encoding="utf-8") == inside[path.stem][path.suffix[1:]]
     rows = inside["runs"]["csv"].splitlines()

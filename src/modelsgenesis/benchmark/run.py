@@ -23,7 +23,7 @@ from modelsgenesis.config import to_dict, to_yaml
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.evaluate.leaks import LEAKING
 from modelsgenesis.evaluate.overview import overview
-from modelsgenesis.evaluate.reading import BENCHMARK, FAILURES, benchmark_overlaps, load_benchmark
+from modelsgenesis.evaluate.reading import BENCHMARK, FAILURES, TUNING, benchmark_overlaps, load_benchmark
 from modelsgenesis.files import only_writer, write_json, write_text
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
@@ -78,7 +78,7 @@ def benchmark(
 
 def _told(out: Path, jobs: Sequence[Job], standing: Standing) -> str:
     """The comparison as text; raises when there is more to say than that."""
-    write_json(out / "tuning.json", _tuning(out, jobs, standing))
+    write_json(out / TUNING, _tuning(out, jobs, standing))
     failures = [{"name": name, "message": message} for name, message in standing.failed.items()]
     failures += [{"name": name, "message": f"not run: {why} failed"} for name, why in standing.blocked.items()]
     write_json(out / FAILURES, failures)

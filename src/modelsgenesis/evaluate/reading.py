@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.evaluate.collect import OVERALL, evaluate_run
 from modelsgenesis.evaluate.leaks import Pairing, leaks, overlaps
 from modelsgenesis.evaluate.predictions import Segmentation, read_predictions
-from modelsgenesis.evaluate.results import CaseResult, Comparison, Failure, Leak, Result
+from modelsgenesis.evaluate.results import CaseResult, Comparison, Failure, Leak, Result, Trial
 from modelsgenesis.files import read_json
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
@@ -20,6 +20,7 @@ from modelsgenesis.types import JSON
 BENCHMARK = "benchmark.json"
 """Of a benchmark's folder: its plan and its cells."""
 FAILURES = "failures.json"
+TUNING = "tuning.json"
 METRICS = {"segmentation": ("paper_iou", "dice"), "classification": ("auc",), "multilabel": ("auc",)}
 """What results are judged by, unless another metric is asked for; the first that there is."""
 
@@ -38,8 +39,16 @@ def load_benchmark(folder: Path) -> Comparison:
         reference=contents["reference"],
         failures=tuple(Failure(folder / one["name"], one["name"], one["message"]) for one in failed),
         leaks=leaks(benchmark_overlaps(folder)),
+        trials=tuple(_trials(folder / TUNING)),
         plan=contents["plan"],
     )
+
+
+def _trials(path: Path) -> Iterator[Trial]:
+    for cell in read_json(path) if path.is_file() else []:
+        where = (cell["data"], cell["arm"], cell["backbone"], cell["fraction"])
+        for one in cell["trials"]:
+            yield Trial(*where, one["run"], one["settings"], one["validation"], one["run"] == cell["chosen"])
 
 
 def benchmark_overlaps(folder: Path) -> list[Leak]:

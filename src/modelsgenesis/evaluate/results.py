@@ -73,6 +73,28 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """Settings that were tried for an arm before its runs.
+
+    Args:
+        target, arm, backbone, fraction: of the cell they were tried for.
+        run: name of the run folder.
+        settings: what it tried.
+        validation: its best validation; None when it did not come to its end.
+        chosen: whether all runs of the cell have these settings.
+    """
+
+    target: str
+    arm: str
+    backbone: str
+    fraction: float
+    run: str
+    settings: JSON
+    validation: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
 class Leak:
     """Subjects or images that are both in a pre-training and in the test or validation data of a target.
 
@@ -103,6 +125,7 @@ class Comparison:
         reference: the arm that others are compared with, usually "scratch".
         failures: cells that failed.
         leaks: overlaps of pre-training and target data.
+        trials: settings that were tried, cell by cell.
         plan: the plan as in its file; empty for loose run folders.
     """
 
@@ -111,4 +134,5 @@ class Comparison:
     reference: str = "scratch"
     failures: tuple[Failure, ...] = ()
     leaks: tuple[Leak, ...] = ()
+    trials: tuple[Trial, ...] = ()
     plan: JSON = field(default_factory=dict)

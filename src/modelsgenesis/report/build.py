@@ -122,6 +122,7 @@ def _tables(
         detail.published_table(_kinds(comparison, facts)),
         detail.restoration_table(pretrainings),
         splits_table(comparison, facts, scores),
+        detail.trials_table(comparison.trials, scores),
         detail.runs_table(comparison, facts),
     ]
     return {table.name: table for table in found}
@@ -180,6 +181,7 @@ def _context(
         "leaks": [(leak, relative(leak.pretraining, beside)) for leak in comparison.leaks],
         "splits": tables["splits"],
         "settings": _settings(comparison, facts, pretrainings),
+        "tuning": tables["tuning"],
         "versions": versions(every) | {"machines": list(dict.fromkeys(str(o.manifest.get("machine")) for o in every))},
         "runs": tables["runs"],
         "run_groups": run_groups(scores, facts),

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from modelsgenesis.evaluate.analysis import Analysis
 from modelsgenesis.evaluate.convergence import Speed
-from modelsgenesis.evaluate.results import Comparison, Result
-from modelsgenesis.report.facts import Facts
+from modelsgenesis.evaluate.results import Comparison, Result, Trial
+from modelsgenesis.report.facts import Facts, flat
 from modelsgenesis.report.published import JOURNAL, TARGETS_2D, TARGETS_3D, published
 from modelsgenesis.report.restoration import Pretraining
 from modelsgenesis.report.rows import Scores
@@ -109,6 +109,23 @@ def restoration_table(found: Sequence[Pretraining]) -> Table:
     places = tuple(f"pretraining-{number}" for number in range(len(found)))
     notes = "Mean squared error on unseen subjects; probe: how well the place in the body is read from the features."
     return Table("restoration", "Restoration error by distortion", columns, body, notes, decimals=4, places=places)
+
+
+def trials_table(trials: Sequence[Trial], scores: Scores) -> Table:
+    """What tuning tried for each arm; the settings taken are marked."""
+    columns = ("target", "arm", "backbone", "labels, %", "settings", "validation")
+    body: tuple[Row, ...] = tuple(
+        (
+            *(target_title(one.target), one.arm, one.backbone, 100 * one.fraction),
+            ", ".join(f"{name} {value}" for name, value in flat(one.settings)),
+            math.nan if one.validation is None else one.validation,
+        )
+        for one in trials
+    )
+    taken = frozenset((number, column) for number, one in enumerate(trials) if one.chosen for column in (4, 5))
+    notes = "Best validation of each trial, one seed; bold: taken for all runs of the arm."
+    places = tuple(scores.place(one.target, one.arm, one.fraction, one.backbone) for one in trials)
+    return Table("tuning", "Settings tried", columns, body, notes, taken, places=places)
 
 
 def runs_table(comparison: Comparison, facts: Mapping[str, Facts]) -> Table:

@@ -93,13 +93,14 @@ def _settings(path: Path) -> JSON:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise GenesisError(f"{path}: cannot be read as YAML ({error}); the run must be made again") from error
-    return dict(_flat(values)) if isinstance(values, dict) else {}
+    return dict(flat(values)) if isinstance(values, dict) else {}
 
 
-def _flat(values: JSON, prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flat(values: JSON, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Nested settings as dotted names with their values."""
     for name, value in values.items():
         if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 

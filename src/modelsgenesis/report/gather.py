@@ -177,6 +177,7 @@ def _joined(found: Iterable[Comparison], left_out: list[tuple[Path, str]]) -> Co
         tuple(
             {json.dumps([str(p) for p in vars(leak).values()]): leak for one in parts for leak in one.leaks}.values()
         ),
+        tuple(trial for one in parts for trial in one.trials),
         next((one.plan for one in parts if one.plan), {}),
     )
 
