@@ -20,7 +20,7 @@ NO_FINDING = "No Finding"
 
 # Share of patients with so many images: 3.5 on average (ChestX-ray14: 3.6).
 _IMAGES = {1: 0.5, 2: 0.15, 3: 0.09, 4: 0.06, 7: 0.1, 12: 0.06, 20: 0.04}
-_FEW = 4  # images of one patient at the most while there are not many in all
+_FEW = 2  # images of one patient at the most while there are not many in all
 _LISTS = {"train_val": 86524.0, "test": 25596.0}  # images of the official lists
 _ONE_FOLDER = 10  # images up to which one folder holds them all
 _KIND = 20  # keeps these patients apart from those of other writers under one seed
