@@ -31,9 +31,9 @@ def section(folder: Path) -> str:
         tables = [path for name in TABLES if (path := Path(temporary, "report-tables", f"{name}.md")).is_file()]
         written = [path.read_text(encoding="utf-8") for path in tables]
     scores = score_rows(comparison, analysis, {})
-    body = tuple(
-        (row.title, row.note or "all labels", row.metric, *(c.text for c in row.cells)) for row in scores.every
-    )
+    order = list(dict.fromkeys(row.title for row in scores.every))
+    ranked = sorted(scores.every, key=lambda row: (order.index(row.title), -row.row.cell.fraction))
+    body = tuple((row.title, row.note or "all labels", row.metric, *(c.text for c in row.cells)) for row in ranked)
     notes = "Mean ± standard deviation over seeds; ▲ ▼: better or worse than the reference (p < 0.05, Holm)."
     shown = Table("scores", "Scores on the test subjects", ("target", "", "metric", *scores.arms), body, notes)
     columns = ("target", "labels, %", "arm", "difference", "p (Holm)", "p (papers' t-test)", "seeds", "outcome")
