@@ -15,6 +15,8 @@ from modelsgenesis.data.prepare import PrepareSettings, prepare
 from modelsgenesis.data.store import open_store
 from tests.data.test_prepare import content, rejected, save
 
+SCANS = 90
+"""Enough that the signal comes before the last of them, however late a busy machine sends it."""
 SCRIPT = textwrap.dedent(
     """
     import sys
@@ -42,7 +44,7 @@ def wait_for_scans(store: Path, count: int, process: "subprocess.Popen[bytes]") 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_goes_on_to_the_same_store(tmp_path: Path, end: signal.Signals) -> None:
-    for n in range(24):
+    for n in range(SCANS):
         save(tmp_path / f"in/{n:02d}.nii.gz", n, (40, 40, 24))
     (tmp_path / "in/bad.nii.gz").write_bytes((tmp_path / "in/00.nii.gz").read_bytes()[:-100])
     process = start(tmp_path, "store")
@@ -50,10 +52,10 @@ def test_a_killed_run_goes_on_to_the_same_store(tmp_path: Path, end: signal.Sign
     os.kill(process.pid, end)  # only the parent: its workers must not outlive it
     assert process.wait(timeout=30) != 0
     done = (tmp_path / "store/manifest.jsonl").read_text().count("\n")
-    assert 3 <= done < 24
+    assert 3 <= done < SCANS
     summary = prepare([tmp_path / "in"], tmp_path / "store", workers=1)
     assert done <= summary.unchanged
-    assert summary.unchanged + summary.stored == 24
+    assert summary.unchanged + summary.stored == SCANS
     prepare([tmp_path / "in"], tmp_path / "whole", workers=1)
     assert content(tmp_path / "store") == content(tmp_path / "whole")
     assert rejected(tmp_path / "store") == rejected(tmp_path / "whole")
