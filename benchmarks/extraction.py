@@ -1,11 +1,10 @@
 """Cubes by the released accept rule (PAPER 1.3): from the store, against the rule spelt out voxel by voxel on arrays.
 
-    python -m benchmarks.extraction FOLDER
+    python -m benchmarks extraction
 
 Both draw the same locations and accept the same cubes, which is checked.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,8 +70,3 @@ def rows(folder: Path, repeats: int) -> Iterator[Row]:
         must=400,
         goal=2000,
     )
-
-
-if __name__ == "__main__":
-    for row in rows(Path(sys.argv[1]), 5):
-        print(*row.cells(), sep="  ")

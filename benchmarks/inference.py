@@ -1,6 +1,6 @@
 """Whole scans through a segmentation network, against windows of one patch with overlap 0.5.
 
-python -m benchmarks.inference
+python -m benchmarks inference
 """
 
 import copy
@@ -64,8 +64,3 @@ def rows(_folder: Path, repeats: int) -> Iterator[Row]:
         f"{times['patches, fast network']:.3g} s, {times['patches']:.3g} s",
         "convolutions",
     )
-
-
-if __name__ == "__main__":
-    for row in rows(Path(), 2):
-        print(*row.cells(), sep="  ")

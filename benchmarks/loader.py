@@ -1,9 +1,8 @@
 """From the store to the network: reading, distorting and collating cubes as training does, on one core.
 
-python -m benchmarks.loader FOLDER
+python -m benchmarks loader
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +59,3 @@ def rows(folder: Path, repeats: int) -> Iterator[Row]:
         f"{milliseconds(ours)} a cube, {milliseconds(slow)}",
         "as above",
     )
-
-
-if __name__ == "__main__":
-    for row in rows(Path(sys.argv[1]), 3):
-        print(*row.cells(), sep="  ")

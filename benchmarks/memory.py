@@ -1,7 +1,6 @@
-"""Memory for a store of any size, and over 10,000 cubes of training: `python -m benchmarks.memory FOLDER`."""
+"""Memory for a store of any size, and over 10,000 cubes of training: `python -m benchmarks memory`."""
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,8 +74,3 @@ def _copied(opened: Store, folder: Path) -> Store:
             array_path(folder, copy.id).symlink_to(array_path(opened.path, scan.id).absolute())
         scans.append(copy)
     return Store(folder, scans)
-
-
-if __name__ == "__main__":
-    for row in rows(Path(sys.argv[1]), 1):
-        print(*row.cells(), sep="  ")

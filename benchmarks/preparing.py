@@ -1,8 +1,7 @@
-"""Preparing scans on one core, beside plain decompression of them: `python -m benchmarks.preparing FOLDER`."""
+"""Preparing scans on one core, beside plain decompression of them: `python -m benchmarks preparing`."""
 
 import gzip
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,8 +40,3 @@ def rows(folder: Path, repeats: int) -> Iterator[Row]:
         f"{times['prepare']:.3g} s for {megabytes:.0f} MB of voxels; {floor}",
         "decompressing .nii.gz, then the checks, LZ4 and checksums of the store; the worker's start is counted",
     )
-
-
-if __name__ == "__main__":
-    for row in rows(Path(sys.argv[1]), 3):
-        print(*row.cells(), sep="  ")

@@ -1,4 +1,4 @@
-"""Pre-training from end to end on this machine: `python -m benchmarks.pretraining FOLDER`.
+"""Pre-training from end to end on this machine: `python -m benchmarks pretraining`.
 
 Real runs of `genesis pretrain` at a quarter of the width on cubes of 32x32x32: the published network and the light one;
 one process with all threads, and one process a core that average their gradients (DDP over gloo), with the same cubes a
@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.material import store
 from benchmarks.reference import Reference
-from benchmarks.rows import Row, milliseconds, seconds, turns
+from benchmarks.rows import Row, seconds, turns
 from benchmarks.training_step import PLAIN, make_step
 
 WIDTH, SIDE, CUBES, STEPS = 8, 32, 8, 40
@@ -123,9 +123,3 @@ def _released(repeats: int) -> float:
     step()
     times = [seconds(lambda: [reference.mixture(x) for _ in range(CUBES)]) + seconds(step) for _ in range(repeats)]
     return statistics.median(times) / CUBES
-
-
-if __name__ == "__main__":
-    for row in rows(Path(sys.argv[1]), 4):
-        print(*row.cells(), sep="  ")
-    print(milliseconds(_released(4)), "a cube in the released way")

@@ -6,59 +6,53 @@ verdict and the tables of `genesis report` for the benchmark in FOLDER.
 
 import argparse
 import re
-import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.evaluate.analysis import analyse
+from modelsgenesis.evaluate.analysis import Analysis, analyse
 from modelsgenesis.evaluate.reading import load_benchmark
+from modelsgenesis.evaluate.results import Comparison
 from modelsgenesis.files import write_text
-from modelsgenesis.report.build import build_report
+from modelsgenesis.report.build import tables_of
 from modelsgenesis.report.rows import score_rows
 from modelsgenesis.report.tables import Table, as_markdown
 from modelsgenesis.report.verdict import verdict
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
-TABLES = ("labels", "convergence", "restoration", "splits")
+DIFFERENCES = ("target", "labels, %", "arm", "difference", "low", "high", "p (Holm)", "seeds", "subjects", "outcome")
 
 
 def section(folder: Path) -> str:
     """Verdict and tables of a benchmark as Markdown."""
     comparison = load_benchmark(folder)
     analysis = analyse(comparison)
-    with tempfile.TemporaryDirectory() as temporary:
-        build_report([folder], Path(temporary, "report.html"))
-        tables = [path for name in TABLES if (path := Path(temporary, "report-tables", f"{name}.md")).is_file()]
-        written = [path.read_text(encoding="utf-8") for path in tables]
+    found = tables_of(comparison, analysis, folder)
+    tables = [_scores(comparison, analysis), _columns(found["differences"], DIFFERENCES)]
+    tables += [found[name] for name in ("labels", "convergence", "restoration", "splits")]
+    hours = sum(result.seconds for result in comparison.results) / 3600
+    parts = [
+        " ".join(sentence.text for sentence in verdict(comparison, analysis)),
+        *(as_markdown(table) for table in tables if table.rows),
+        f"{len(comparison.results)} runs, {hours:.1f} hours of them alone.",
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _scores(comparison: Comparison, analysis: Analysis) -> Table:
+    """Every share of the labels, those of a target together."""
     scores = score_rows(comparison, analysis, {})
     order = list(dict.fromkeys(row.title for row in scores.every))
     ranked = sorted(scores.every, key=lambda row: (order.index(row.title), -row.row.cell.fraction))
     body = tuple((row.title, row.note or "all labels", row.metric, *(c.text for c in row.cells)) for row in ranked)
     notes = "Mean ± standard deviation over seeds; ▲ ▼: better or worse than the reference (p < 0.05, Holm)."
-    shown = Table("scores", "Scores on the test subjects", ("target", "", "metric", *scores.arms), body, notes)
-    columns = ("target", "labels, %", "arm", "difference", "p (Holm)", "p (papers' t-test)", "seeds", "outcome")
-    differences = tuple(
-        (
-            one.cell.target,
-            100 * one.cell.fraction,
-            one.arm.arm,
-            f"{one.difference.value:+.3f} [{one.difference.low:+.3f}, {one.difference.high:+.3f}]",
-            one.adjusted.get("both", float("nan")),
-            one.tests["papers"].p,
-            len(one.arm.scores),
-            one.outcome,
-        )
-        for one in analysis.comparisons
-    )
-    table = Table("differences", f"Differences from {comparison.reference}", columns, differences)
-    hours = sum(result.seconds for result in comparison.results) / 3600
-    counted = f"{len(comparison.results)} runs, {hours:.1f} hours of them alone."
-    parts = [
-        " ".join(sentence.text for sentence in verdict(comparison, analysis)),
-        as_markdown(shown),
-        *([as_markdown(table)] if differences else []),
-    ]
-    return "\n\n".join(part.strip() for part in [*parts, *written, counted]) + "\n"
+    return Table("scores", "Scores on the test subjects", ("target", "", "metric", *scores.arms), body, notes)
+
+
+def _columns(table: Table, names: Sequence[str]) -> Table:
+    chosen = [table.columns.index(name) for name in names]
+    return replace(table, columns=tuple(names), rows=tuple(tuple(row[c] for c in chosen) for row in table.rows))
 
 
 def placed(page: str, name: str, text: str) -> str:

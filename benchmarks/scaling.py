@@ -1,8 +1,7 @@
-"""Whether sixteen times the work takes sixteen times as long: `python -m benchmarks.scaling FOLDER`."""
+"""Whether sixteen times the work takes sixteen times as long: `python -m benchmarks scaling`."""
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -67,8 +66,3 @@ def _distorted(path: Path, stream: int, cubes: int) -> float:
             restoration.views(sampler.cube(rng).array, rng)
 
     return seconds(work)
-
-
-if __name__ == "__main__":
-    for row in rows(Path(sys.argv[1]), 5):
-        print(*row.cells(), sep="  ")

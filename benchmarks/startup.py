@@ -1,4 +1,4 @@
-"""How long commands take to say what they do: `python -m benchmarks.startup`."""
+"""How long commands take to say what they do: `python -m benchmarks startup`."""
 
 import subprocess
 import sys
@@ -18,8 +18,3 @@ def rows(_folder: Path, repeats: int) -> Iterator[Row]:
     limit = "the interpreter's start"
     yield Row("genesis --help", times[""], "s", "with the interpreter's start", limit, must=0.5, goal=0.3, less=True)
     yield Row("genesis pretrain --help", times["pretrain"], "s", "", "importing torch and Lightning Fabric", less=True)
-
-
-if __name__ == "__main__":
-    for row in rows(Path(), 5):
-        print(*row.cells(), sep="  ")

@@ -89,6 +89,13 @@ def write_report(comparison: Comparison, out: Path, left_out: Sequence[tuple[Pat
     return Written(out, len(text.encode()), tuple(written), runs, tuple(missing))
 
 
+def tables_of(comparison: Comparison, analysis: Analysis, beside: Path) -> dict[str, Table]:
+    """The tables alone, by name; folders are shown relative to `beside`."""
+    facts = dict(_facts(comparison, beside, []))
+    pretrainings = list(_pretrainings(comparison, beside, []))
+    return _tables(comparison, analysis, score_rows(comparison, analysis, facts), facts, pretrainings)
+
+
 def _facts(comparison: Comparison, beside: Path, missing: list[tuple[Path, str]]) -> Iterable[tuple[str, Facts]]:
     for result in comparison.results:
         try:

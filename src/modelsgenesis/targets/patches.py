@@ -15,6 +15,8 @@ from modelsgenesis.types import FloatArray, Shape
 
 Fitting = Literal["centre", "resize"]
 Planes = Literal["axial", "orthogonal"]
+_ORTHOGONAL = (3, 2, 1)
+"""Axes of (C, X, Y, Z) that the axial, coronal and sagittal slice lack."""
 
 
 @settings
@@ -37,10 +39,6 @@ class PatchSettings:
     def channels(self) -> int:
         """Channels of the input for each channel of the scan."""
         return len(_ORTHOGONAL) if self.planes == "orthogonal" else 1
-
-
-_ORTHOGONAL = (3, 2, 1)
-"""Axes of (C, X, Y, Z) that the axial, coronal and sagittal slice lack."""
 
 
 class PatchSampler:
