@@ -14,18 +14,20 @@ Paint = Callable[[np.random.Generator, Thorax], None]
 """Changes the image of a thorax, in place."""
 
 _RADIUS = 110.0  # mm, about the radius of the rib cage: what one unit of `Thorax.cavity` measures
+_CLEAR = 0.8  # share of nodules and masses that neither heart nor diaphragm hide; real ones that are hidden are overlooked
+_ASIDE = 45.0  # mm from the midline beyond which the heart hides little
 
 
 def nodule(rng: np.random.Generator, body: Thorax) -> None:
-    """One to three round opacities of 10 to 28 mm in the lungs, some of them calcified."""
-    for _ in range(int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))):
-        value = float(rng.uniform(20, 80) if rng.random() < 0.8 else rng.uniform(200, 450))
-        _ball(rng, body, float(rng.uniform(5.5, 14)), value, 0.05)
+    """One to three round opacities of 16 to 30 mm in the lungs, some of them calcified."""
+    for _ in range(int(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]))):
+        value = float(rng.uniform(20, 80) if rng.random() < 0.7 else rng.uniform(200, 450))
+        _ball(rng, body, float(rng.uniform(8, 15)), value, 0.05)
 
 
 def mass(rng: np.random.Generator, body: Thorax) -> None:
-    """One lobulated opacity of 35 to 75 mm."""
-    _ball(rng, body, float(rng.uniform(17, 37)), float(rng.uniform(20, 60)), 0.13)
+    """One lobulated opacity of 45 to 95 mm."""
+    _ball(rng, body, float(rng.uniform(22, 48)), float(rng.uniform(20, 60)), 0.13)
 
 
 def effusion(rng: np.random.Generator, body: Thorax) -> None:
@@ -87,7 +89,7 @@ def infiltration(rng: np.random.Generator, body: Thorax) -> None:
     for side in _sides(rng, both=0.5):
         region = _patch(rng, body, body.side(side), rng.uniform(45, 85), 9.0, sharp=1.0)
         image = body.image
-        image += region * np.minimum(np.float32(rng.uniform(170, 420)), np.maximum(-50 - image, 0))
+        image += region * np.minimum(np.float32(rng.uniform(230, 520)), np.maximum(-50 - image, 0))
 
 
 def edema(rng: np.random.Generator, body: Thorax) -> None:
@@ -162,8 +164,10 @@ def _inner(rng: np.random.Generator, body: Thorax, where: Mask) -> Place:
 
 
 def _ball(rng: np.random.Generator, body: Thorax, radius: float, value: float, lobed: float) -> None:
-    """Blend a lobulated ball into the lung around a random place."""
-    centre = _inner(rng, body, body.lung)
+    """Blend a lobulated ball into the lung around a random place, of ten eight beside the heart and above the domes."""
+    x, _, z = body.place
+    clear = body.lung & (np.abs(x) > _ASIDE) & (z > body.diaphragm.max())
+    centre = _inner(rng, body, clear if rng.random() < _CLEAR else body.lung)
     reach = radius * (1 + 3 * lobed) + 6
     box = body.frame.around(
         (centre[0] - reach, centre[1] - reach, centre[2] - reach),
