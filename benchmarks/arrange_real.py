@@ -5,8 +5,8 @@
 
 DATA holds a folder a source. Written are, few slices or patients being labelled on purpose:
 
-- `lungs`: training and validation on slabs of one patient (gaps between them), test on the whole chest of another and on
-  a third slab;
+- `lungs`: training and validation on slabs of one patient (gaps between them), test on the whole chest of another and a
+  third slab;
 - `liver`: slabs of one patient, so its figures speak of the rest of that patient, not of others;
 - `sarcoma`: six CT scans of six patients; the plan makes three folds of them;
 - `xrays`: 758 radiographs, pneumonia or no finding, a fifth of the patients for testing.

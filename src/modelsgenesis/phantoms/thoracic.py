@@ -14,7 +14,7 @@ Paint = Callable[[np.random.Generator, Thorax], None]
 """Changes the image of a thorax, in place."""
 
 _RADIUS = 110.0  # mm, about the radius of the rib cage: what one unit of `Thorax.cavity` measures
-_CLEAR = 0.8  # share of nodules and masses that neither heart nor diaphragm hide; real ones that are hidden are overlooked
+_CLEAR = 0.8  # share of nodules and masses that neither heart nor diaphragm hide
 _ASIDE = 45.0  # mm from the midline beyond which the heart hides little
 
 
