@@ -79,6 +79,7 @@ def test_run_folder(run: Run, home: Path) -> None:
     manifest = run.manifest()
     assert run.finished
     assert manifest["init"]["source"] == "scratch"
+    assert (manifest["device"], manifest["precision"]) == ("cpu", "32-true")
     assert manifest["subjects"] == {"training": 3, "validation": 1, "test": 1}
     assert [entry["step"] for entry in run.metrics()] == [2, 4, 6]
     assert all(0 <= entry["dice"] <= 1 for entry in run.metrics())

@@ -32,7 +32,7 @@ from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
-from modelsgenesis.training.start import begin, no_empty_run
+from modelsgenesis.training.start import begin, hardware, no_empty_run
 from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
 from modelsgenesis.types import JSON
 
@@ -141,7 +141,7 @@ def _train(
         run.note(
             init=report.to_dict(),
             warnings=warnings,
-            device=str(fabric.device),
+            **hardware(fabric),
             parameters=sum(p.numel() for p in network.parameters()),
             target=name,
             task=described.task,

@@ -22,7 +22,7 @@ from modelsgenesis.training.batches import step_batches
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
-from modelsgenesis.training.start import begin, no_empty_run
+from modelsgenesis.training.start import begin, hardware, no_empty_run
 from modelsgenesis.training.validation import RestorationCheck
 from modelsgenesis.transforms.base import spatial
 from modelsgenesis.types import FloatArray
@@ -133,7 +133,7 @@ def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -
     if fabric.is_global_zero:
         run.note(
             init=report.to_dict(),
-            device=str(fabric.device),
+            **hardware(fabric),
             parameters=sum(p.numel() for p in network.parameters()),
             scans_dropped=[scan.id for sampler in samplers for scan in sampler.dropped],
             baselines=task.check.baselines,

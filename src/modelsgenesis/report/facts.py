@@ -15,7 +15,6 @@ from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
 
 ON_GPU = ("cuda", "mps", "xpu")
-JOULES_A_KWH = 3.6e6
 
 
 @dataclass(frozen=True)
@@ -138,12 +137,11 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Cost:
-    """What some runs took: hours on GPUs and on other devices, and the energy where every run measured it."""
+    """What some runs took: hours on GPUs and on other devices."""
 
     gpu_hours: float
     other_hours: float
     devices: tuple[str, ...]
-    energy_kwh: float | None
 
 
 def spent(found: Cost) -> str:
@@ -151,23 +149,16 @@ def spent(found: Cost) -> str:
     parts = [
         f"{hours:.2g} {unit} hours" for hours, unit in ((found.gpu_hours, "GPU"), (found.other_hours, "CPU")) if hours
     ]
-    energy = "energy was not measured" if found.energy_kwh is None else f"{found.energy_kwh:.2g} kWh"
     devices = f" on {', '.join(found.devices)}" if found.devices else ""
-    return f"{' and '.join(parts) or 'unknown time'} of training and testing{devices}; {energy}"
+    return f"{' and '.join(parts) or 'unknown time'} of training and testing{devices}"
 
 
 def cost(facts: Sequence[Facts]) -> Cost:
     """Sum over runs."""
     gpu = sum(one.seconds for one in facts if one.device.startswith(ON_GPU))
     everything = sum(one.seconds for one in facts)
-    measured = [one.manifest.get("energy_joules") for one in facts]
-    energy = sum(float(joules) for joules in measured if joules is not None) / JOULES_A_KWH
-    return Cost(
-        gpu / 3600,
-        (everything - gpu) / 3600,
-        tuple(dict.fromkeys(_device(one) for one in facts if one.device)),
-        energy if measured and None not in measured else None,
-    )
+    devices = tuple(dict.fromkeys(_device(one) for one in facts if one.device))
+    return Cost(gpu / 3600, (everything - gpu) / 3600, devices)
 
 
 def _device(one: Facts) -> str:

@@ -67,8 +67,6 @@ def key_facts(comparison: Comparison, analysis: Analysis, spent: Cost, pretraini
         found.append(("GPU hours", _hours(spent.gpu_hours)))
     if spent.other_hours:
         found.append(("CPU hours", _hours(spent.other_hours)))
-    if spent.energy_kwh is not None:
-        found.append(("energy", f"{spent.energy_kwh:.2g} kWh"))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.run import Run
+from modelsgenesis.types import JSON
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -24,6 +25,14 @@ def begin(fabric: "Fabric", run: Run, command: str, config: Any, data: str, resu
     if isinstance(outcome, GenesisError):
         raise outcome
     return outcome
+
+
+def hardware(fabric: "Fabric") -> JSON:
+    """What a run computes with, for its manifest: device, its name where it has one, precision as it was resolved."""
+    import torch
+
+    name = {"device_name": torch.cuda.get_device_name(fabric.device)} if fabric.device.type == "cuda" else {}
+    return {"device": str(fabric.device), **name, "precision": fabric.strategy.precision.precision}
 
 
 @contextmanager
