@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import campaign
+from benchmarks import pieces as packing
 from modelsgenesis.errors import GenesisError
 
 TRAVELS = (
@@ -31,11 +31,11 @@ def work(tmp_path: Path) -> Path:
 
 
 def test_what_travels_arrives_in_small_pieces(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign, "PIECE", 700)
-    pieces = campaign.pack(work, tmp_path / "out")
+    monkeypatch.setattr(packing, "PIECE", 200)
+    pieces = packing.pack(work, tmp_path / "out")
     assert len(pieces) > 1
-    assert all(piece.stat().st_size <= 700 for piece in pieces)
-    campaign.unpack(tmp_path / "out", tmp_path / "other")
+    assert all(piece.stat().st_size <= 200 for piece in pieces)
+    packing.unpack(tmp_path / "out", tmp_path / "other")
     found = {
         path.relative_to(tmp_path / "other").as_posix() for path in (tmp_path / "other").rglob("*") if path.is_file()
     }
@@ -43,12 +43,24 @@ def test_what_travels_arrives_in_small_pieces(work: Path, tmp_path: Path, monkey
     assert all((tmp_path / "other" / name).read_bytes() == (work / name).read_bytes() for name in TRAVELS)
 
 
+def test_tables_need_no_pictures(work: Path, tmp_path: Path) -> None:
+    run = work / "runs/ncc/scratch-1-0"
+    for name in ("figures/validation.png", "predictions/examples.npz", "predictions/a.nii.gz"):
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_bytes(b"picture")
+    (run / "predictions/cases.json").write_text("{}")
+    packing.pack(work, tmp_path / "out", bare=True)
+    packing.unpack(tmp_path / "out", tmp_path / "other")
+    kept = {path.name for path in (tmp_path / "other").rglob("*") if path.is_file()}
+    assert kept == {"benchmark.jsonl", "summary.json", "x.json", "cases.json"}
+
+
 @pytest.mark.parametrize("damage", ["missing", "torn"])
 def test_damaged_pieces_are_named(work: Path, tmp_path: Path, damage: str) -> None:
-    (piece, *_) = campaign.pack(work, tmp_path / "out")
+    (piece, *_) = packing.pack(work, tmp_path / "out")
     if damage == "missing":
         piece.unlink()
     else:
         piece.write_bytes(piece.read_bytes()[:-1])
     with pytest.raises(GenesisError, match="piece-000: is missing or damaged"):
-        campaign.unpack(tmp_path / "out", tmp_path / "other")
+        packing.unpack(tmp_path / "out", tmp_path / "other")
