@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelsgenesis.models.convolution import convolved
 from modelsgenesis.models.norm import NormMode, make_norm
 from modelsgenesis.models.upsampling import doubled_and_convolved
 
@@ -22,7 +23,7 @@ class _Convolution(nn.Module):
         self.bn1 = make_norm(norm, outputs, axes=3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.activated(self.conv1(x))
+        return self.activated(convolved(x, self.conv1.weight, self.conv1.bias))
 
     def activated(self, convolved: Tensor) -> Tensor:
         """What comes after the convolution."""

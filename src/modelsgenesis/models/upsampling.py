@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelsgenesis.models.convolution import convolved
+
 
 def doubled_and_convolved(x: Tensor, skip: Tensor, up: nn.ConvTranspose3d, convolution: nn.Conv3d) -> Tensor:
     """What `convolution(torch.cat((up(x), skip), 1))` is, whichever way takes fewer operations.
@@ -21,14 +23,14 @@ def doubled_and_convolved(x: Tensor, skip: Tensor, up: nn.ConvTranspose3d, convo
         convolution: kernel 3, padding 1, of the doubled channels and then those of `skip`.
     """
     if not _pays(x, up, convolution):
-        return functional.conv3d(torch.cat((up(x), skip), 1), convolution.weight, convolution.bias, padding=1)
+        return convolved(torch.cat((up(x), skip), 1), convolution.weight, convolution.bias)
     middle = up.out_channels
     with torch.autocast(x.device.type, enabled=False):  # products of weights, before they are rounded
         kernel, offset = _merged(_precise(convolution.weight[:, :middle]), _precise(up.weight), up.bias)
     ones = functional.pad(x.new_ones((1, 1, *x.shape[2:])), (1,) * 6)
     corners = functional.conv3d(functional.pad(x, (1,) * 6), kernel.to(x.dtype))
     corners = corners + functional.conv3d(ones, offset.to(x.dtype))
-    seen = functional.conv3d(skip, convolution.weight[:, middle:], convolution.bias, padding=1)
+    seen = convolved(skip, convolution.weight[:, middle:], convolution.bias)
     return seen.add_(_spread(corners, convolution.out_channels))
 
 

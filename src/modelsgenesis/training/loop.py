@@ -154,13 +154,12 @@ class _Trainer:
                 loss = self._task.loss(self._network, part) / len(parts)
                 self._fabric.backward(loss)
             total += loss.item()
-        if not math.isfinite(total):
-            raise GenesisError(
-                f"loss is not finite at step {number}; lower optim.lr or set loop.precision to 32-true, "
-                "then --resume from the last checkpoint under another --out"
-            )
+        _refuse_infinite(total, "loss", number)
         if self._optim.clip:
-            self._fabric.clip_gradients(self._network, self._optimiser, max_norm=self._optim.clip)
+            norm = self._fabric.clip_gradients(
+                self._network, self._optimiser, max_norm=self._optim.clip, error_if_nonfinite=False
+            )
+            _refuse_infinite(0.0 if norm is None else float(norm), "gradient", number)
         self._optimiser.step()
         self._optimiser.zero_grad()
         return total
@@ -170,6 +169,14 @@ class _Trainer:
         if self._loop.channels_last and tensor.ndim in (4, 5):
             return tensor.contiguous(memory_format=channels_last(tensor.ndim - 2))
         return tensor
+
+
+def _refuse_infinite(value: float, what: str, step: int) -> None:
+    if not math.isfinite(value):
+        raise GenesisError(
+            f"{what} is not finite at step {step}; lower optim.lr or set loop.precision to 32-true, "
+            "then --resume from the last checkpoint under another --out"
+        )
 
 
 def channels_last(axes: int) -> Any:
