@@ -139,21 +139,24 @@ def _item_seconds(settings: JSON, shape: Sequence[int]) -> float:
 
     from modelsgenesis.models import BackboneSettings, build_backbone
     from modelsgenesis.models.heads import DenseNetwork
-    from modelsgenesis.training.loop import channels_last
+    from modelsgenesis.training.loop import channels_last, precision_of
 
-    choice = settings["backbone"]
-    cuda = settings["loop"]["accelerator"] in ("auto", "cuda", "gpu") and torch.cuda.is_available()
+    choice, loop = settings["backbone"], settings["loop"]
+    cuda = loop["accelerator"] in ("auto", "cuda", "gpu") and torch.cuda.is_available()
     device = torch.device("cuda" if cuda else "cpu")
     network: Any = DenseNetwork(build_backbone(BackboneSettings(choice["name"], choice["width"])), 1).to(device)
-    items, sides = _sample(shape, choice["width"], int(settings["loop"]["batch_size"]), cuda)
+    items, sides = _sample(shape, choice["width"], int(loop["batch_size"]), cuda)
     x = torch.rand((items, 1, *sides), device=device)
-    if settings["loop"]["channels_last"]:
+    if loop["channels_last"]:
         form = channels_last(len(sides))
         network, x = network.to(memory_format=form), x.contiguous(memory_format=form)
+    mixed = precision_of(loop["precision"], loop["accelerator"]) == "bf16-mixed"
     spent: list[float] = []
     while len(spent) < 2 or (sum(spent) < STEPS_SECONDS and len(spent) < 10):
         began = time.monotonic()
-        network(x).square().mean().backward()
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+            loss = network(x).square().mean()
+        loss.backward()
         if cuda:
             torch.cuda.synchronize()
         spent.append(time.monotonic() - began)

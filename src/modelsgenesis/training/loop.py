@@ -53,9 +53,7 @@ def make_fabric(loop: LoopSettings) -> "Fabric":
     """The Fabric the settings describe."""
     from lightning_fabric import Fabric  # takes seconds to import
 
-    precision: Any = loop.precision
-    if precision == "auto":
-        precision = "bf16-mixed" if _computes_bfloat16(loop.accelerator) else "32-true"
+    precision: Any = precision_of(loop.precision, loop.accelerator)
     devices = loop.devices if loop.devices == "auto" else int(loop.devices)
     try:
         fabric = Fabric(accelerator=loop.accelerator, devices=devices, precision=precision)
@@ -123,6 +121,13 @@ def fit(
                     f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume"
                 )
     return state
+
+
+def precision_of(precision: str, accelerator: str) -> str:
+    """The precision as Lightning Fabric names it, `auto` resolved for the device."""
+    if precision != "auto":
+        return precision
+    return "bf16-mixed" if _computes_bfloat16(accelerator) else "32-true"
 
 
 def _computes_bfloat16(accelerator: str) -> bool:
