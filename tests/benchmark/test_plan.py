@@ -31,6 +31,15 @@ def test_shipped_plans_fit(name: str) -> None:
     assert not of_data & of_stores  # no patient on both sides
 
 
+def test_the_plan_of_real_tasks_fits(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    places = {"TASKS": str(tmp_path), "WEIGHTS": str(root / "weights")}
+    plan = load_plan(str(root / "benchmarks" / "real.yaml"), places)
+    check(plan, "real.yaml")
+    assert list(plan.data) == ["lungs", "liver", "sarcoma-1", "sarcoma-2", "sarcoma-3", "xrays"]
+    assert {job.cell.data for job in matrix(plan) if job.cell and job.cell.arm == "own"} == {"xrays"}
+
+
 def test_the_shipped_plans_are_those_of_the_help() -> None:
     from modelsgenesis import cli
 
