@@ -15,6 +15,7 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.files import replacing, write_json
 from modelsgenesis.held_out import predict_held_out
 from modelsgenesis.models import BackboneSettings
+from modelsgenesis.models.rescaling import rescale, sizes
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
 from modelsgenesis.predict import Predictor
 from modelsgenesis.run import Run
@@ -48,6 +49,9 @@ class FinetuneSettings:
     """scratch, scratch:he, scratch:xavier, run:PATH or file:PATH."""
     scope: str = "auto"
     """What of the backbone is taken from init: encoder, encoder-decoder, or auto (encoder for a classification)."""
+    rescale: bool = False
+    """Bring convolutions taken from init to the size of fresh ones: the same function, which learns at the rates that
+    suit a training from scratch (`models.rescaling`)."""
     seed: int = 0
     """Decides the start of new tensors, the patches, and which subjects `label_fraction` keeps."""
     label_fraction: float = 1.0
@@ -130,7 +134,9 @@ def _train(
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
     _refuse_unfit(network, prepared, config)
+    fresh = sizes(network) if config.rescale else {}
     report = initialise(network, config.init, _scope(config, described))
+    rescale(network, {name: size for name, size in fresh.items() if _taken(name, report)})
     intensity = prepared.cases[0].images[0].intensity
     warnings += mismatches(config.images.modality, intensity, origin)
     task = _task(prepared, sides, recipe, config, run)
@@ -157,6 +163,10 @@ def _train(
         metrics = run.metrics()
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
         run.finish(best=next((entry for entry in metrics if entry["step"] == state.best_step), {}))
+
+
+def _taken(convolution: str, report: LoadReport) -> bool:
+    return f"{convolution.removeprefix('backbone.')}.weight" in report.taken
 
 
 def _refuse_unfit(network: Any, data: PreparedTarget, config: FinetuneSettings) -> None:

@@ -1,5 +1,6 @@
 """Batch norms folded into the convolutions before them: the same function with fewer passes over memory, to predict."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import TypeVar
 
@@ -20,13 +21,20 @@ def fold_norms(network: Network) -> Network:
     their statistics from the input (`batch`, `group`) stay.
     """
     network.eval()
-    for module in list(network.modules()):
-        for convolution, norm in _pairs(module):
-            first, second = getattr(module, convolution), getattr(module, norm)
-            if isinstance(first, _ConvNd) and _has_fixed_statistics(second):
-                setattr(module, convolution, fuse_conv_bn_eval(first, second))
-                setattr(module, norm, nn.Identity())
+    for _, module, convolution, norm in list(normed_convolutions(network)):
+        if _has_fixed_statistics(getattr(module, norm)):
+            setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm)))
+            setattr(module, norm, nn.Identity())
     return network
+
+
+def normed_convolutions(network: nn.Module) -> Iterator[tuple[str, nn.Module, str, str]]:
+    """Convolutions with a norm behind them: name in `network`, the module of both, their names in it."""
+    for prefix, module in network.named_modules():
+        for convolution, norm in _pairs(module):
+            there = isinstance(getattr(module, norm), _BatchNorm | nn.GroupNorm)
+            if there and isinstance(getattr(module, convolution), _ConvNd):
+                yield f"{prefix}.{convolution}".lstrip("."), module, convolution, norm
 
 
 def _pairs(module: nn.Module) -> list[tuple[str, str]]:
