@@ -4,8 +4,8 @@
     python -m benchmarks.pieces unpack OUT WORK
 
 What the benchmark makes again stays behind: phantoms, stores, prepared scans and checkpoints, and the weights of its
-fine-tuning runs. `--bare` leaves out what tables do not need either: pictures, label maps and all weights. The tables
-of docs/results.md and the report are made from an unpacked folder as from the one the benchmark ran in.
+fine-tuning runs. `--bare` leaves out what tables do not need either: pictures, label maps, all weights, and where the
+folder lay. The tables of docs/results.md are made from an unpacked folder as from the one the benchmark ran in.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def pack(work: Path, out: Path, bare: bool = False) -> list[Path]:
     kept = io.BytesIO()
     with tarfile.open(fileobj=kept, mode="w:xz") as archive:
         for path in _travelling(work, bare):
-            archive.add(path, path.relative_to(work).as_posix(), recursive=False)
+            _add(archive, path, work, bare)
     whole, pieces = kept.getbuffer(), {}
     for number, start in enumerate(range(0, len(whole), PIECE)):
         part = bytes(whole[start : start + PIECE])
@@ -41,6 +41,17 @@ def pack(work: Path, out: Path, bare: bool = False) -> list[Path]:
             path.write_bytes(part)
     write_json(out / LIST, pieces)
     return [out / name for name in pieces]
+
+
+def _add(archive: tarfile.TarFile, path: Path, work: Path, bare: bool) -> None:
+    """`path` as it is named below `work`; of what is kept for good, without the place where `work` lay."""
+    about, content = archive.gettarinfo(path, path.relative_to(work).as_posix()), path.read_bytes()
+    if bare:
+        content = content.replace(f"{work.absolute()}/".encode(), b"")
+        about.uid = about.gid = 0
+        about.uname = about.gname = ""
+    about.size = len(content)
+    archive.addfile(about, io.BytesIO(content))
 
 
 def _travelling(work: Path, bare: bool) -> Iterator[Path]:

@@ -48,11 +48,13 @@ def test_tables_need_no_pictures(work: Path, tmp_path: Path) -> None:
     for name in ("figures/validation.png", "predictions/examples.npz", "predictions/a.nii.gz"):
         (run / name).parent.mkdir(exist_ok=True)
         (run / name).write_bytes(b"picture")
-    (run / "predictions/cases.json").write_text("{}")
+    (run / "predictions/cases.json").write_text(f'{{"truth": "{work.absolute()}/data/ncc/a.mhd"}}')
     packing.pack(work, tmp_path / "out", bare=True)
     packing.unpack(tmp_path / "out", tmp_path / "other")
     kept = {path.name for path in (tmp_path / "other").rglob("*") if path.is_file()}
     assert kept == {"benchmark.jsonl", "summary.json", "x.json", "cases.json"}
+    found = tmp_path / "other/runs/ncc/scratch-1-0/predictions/cases.json"
+    assert found.read_text() == '{"truth": "data/ncc/a.mhd"}'
 
 
 @pytest.mark.parametrize("damage", ["missing", "torn"])

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.results_page import placed, section
+from benchmarks.pieces import unpack
+from benchmarks.results_page import PAGE, placed, section
 from modelsgenesis.errors import UsageError
 
 
@@ -25,3 +26,10 @@ def test_section_has_verdict_scores_and_differences(benchmark_folder: Path) -> N
     assert "**Differences from the reference**" in text
     assert "**Restoration error by distortion**" in text
     assert text.index("seeds an arm") < text.index("**Scores")
+
+
+@pytest.mark.parametrize("kept", sorted((PAGE.parents[1] / "evidence").iterdir()), ids=lambda path: path.name)
+def test_the_page_is_what_the_kept_runs_print(kept: Path, tmp_path: Path) -> None:
+    unpack(kept, tmp_path)
+    page = PAGE.read_text(encoding="utf-8")
+    assert placed(page, kept.name, section(tmp_path)) == page
