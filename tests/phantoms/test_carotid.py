@@ -60,8 +60,8 @@ def test_the_beam_widens_off_the_focus() -> None:
 
 
 def test_compression_spans_the_dynamic_range() -> None:
-    levels = compressed(np.array([[1.0, 10**-1.5, 10**-3, 0.0]], dtype=np.float32), gain=0, dynamic=60)
-    np.testing.assert_array_equal(levels, [[255, 128, 0, 0]])
+    levels = compressed(np.array([[1.0, 10**-1.2, 10**-3, 0.0]], dtype=np.float32), gain=0, dynamic=60)
+    np.testing.assert_array_equal(levels, [[255, 153, 0, 0]])
 
 
 def test_intima_lies_above_adventitia_by_a_real_thickness(videos: list[Video]) -> None:
