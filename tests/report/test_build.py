@@ -3,6 +3,7 @@
 import html as entities
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -10,8 +11,10 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from modelsgenesis.evaluate.analysis import analyse
 from modelsgenesis.evaluate.examples import Example, write_examples
-from modelsgenesis.report.build import Written, build_report
+from modelsgenesis.evaluate.reading import load_benchmark
+from modelsgenesis.report.build import Written, build_report, tables_of
 from modelsgenesis.report.bundle import packed_script
 from modelsgenesis.report.groups import ROOM_OF_A_RUN
 from tests.report.conftest import HOSTILE
@@ -153,6 +156,14 @@ def test_tables_are_beside_and_inside(html: str, written: Written) -> None:
         assert path.read_text(encoding="utf-8") == inside[path.stem][path.suffix[1:]]
     rows = inside["runs"]["csv"].splitlines()
     assert len(rows) == 1 + 24
+
+
+def test_a_pre_training_of_two_arms_is_told_once(benchmark_folder: Path) -> None:
+    comparison = load_benchmark(benchmark_folder)
+    (arm, path), *_ = comparison.pretraining.items()
+    shared = replace(comparison, pretraining={arm: path, "other": path})
+    table = tables_of(shared, analyse(shared), benchmark_folder)["restoration"]
+    assert [row[0] for row in table.rows] == [f"{arm}, other"]
 
 
 def test_headings_do_not_skip_a_level(html: str) -> None:

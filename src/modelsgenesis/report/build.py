@@ -105,10 +105,15 @@ def _facts(comparison: Comparison, beside: Path, missing: list[tuple[Path, str]]
 
 
 def _pretrainings(comparison: Comparison, beside: Path, missing: list[tuple[Path, str]]) -> Iterable[Pretraining]:
-    arms = arm_order(comparison)
-    for number, (arm, path) in enumerate(comparison.pretraining.items()):
+    """Each pre-training once, named after all arms that start from it."""
+    order = arm_order(comparison)
+    users: dict[Path, list[str]] = {}
+    for arm, path in comparison.pretraining.items():
+        users.setdefault(path, []).append(arm)
+    for number, (path, arms) in enumerate(users.items()):
+        colour = order.index(arms[0]) if arms[0] in order else number + 1
         try:
-            yield read_pretraining(arm, path, beside, number, arms.index(arm) if arm in arms else number + 1)
+            yield read_pretraining(", ".join(arms), path, beside, number, colour)
         except GenesisError as error:
             missing.append((path, _without(path, str(error))))
 
