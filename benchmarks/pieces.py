@@ -21,9 +21,9 @@ from modelsgenesis.files import read_json, replacing, write_json
 
 PIECE = 15 * 2**20
 LIST = "pieces.json"
-LEFT = ("data", "scans", "stores", "cache")
+_LEFT = ("data", "scans", "stores", "cache")
 """Folders of a benchmark that are made again."""
-_PICTURES = ("figures", "tensorboard", "logs")
+_NOT_OF_TABLES = ("figures", "tensorboard", "logs")
 _WEIGHTS = "weights.safetensors"
 
 
@@ -55,10 +55,10 @@ def _add(archive: tarfile.TarFile, path: Path, work: Path, bare: bool) -> None:
 
 
 def _travelling(work: Path, bare: bool) -> Iterator[Path]:
-    left = ("checkpoints", *_PICTURES) if bare else ("checkpoints",)
+    left = ("checkpoints", *_NOT_OF_TABLES) if bare else ("checkpoints",)
     for folder, folders, files in os.walk(work):
         inside = Path(folder).relative_to(work)
-        folders[:] = sorted(name for name in folders if name not in left and str(inside / name) not in LEFT)
+        folders[:] = sorted(name for name in folders if name not in left and str(inside / name) not in _LEFT)
         for name in sorted(files):
             if name == _WEIGHTS and (bare or inside.parts[:1] != ("pretraining",)):
                 continue  # the scores of a finished comparison need no weights, later arms do

@@ -134,9 +134,10 @@ def _train(
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
     _refuse_unfit(network, prepared, config)
-    fresh = sizes(network) if config.rescale else {}
+    fresh = sizes(network)
     report = initialise(network, config.init, _scope(config, described))
-    rescale(network, {name: size for name, size in fresh.items() if _taken(name, report)})
+    if config.rescale:
+        rescale(network, {name: size for name, size in fresh.items() if _taken(name, report)})
     intensity = prepared.cases[0].images[0].intensity
     warnings += mismatches(config.images.modality, intensity, origin)
     task = _task(prepared, sides, recipe, config, run)
