@@ -199,6 +199,38 @@ def test_items_do_not_depend_on_the_process(home: Path, config: FinetuneSettings
     assert not np.array_equal(first[0][0], first[1][0])
 
 
+def test_a_new_head_expects_what_the_patches_hold(
+    home: Path, config: FinetuneSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = np.zeros(3)
+    started = {}
+
+    class StartedError(Exception):
+        pass
+
+    def stop(task: Any, network: Any, *_: Any) -> None:
+        started["bias"] = network.out_tr.final_conv.bias.detach().numpy().copy()
+        for item in range(64):
+            for value in range(3):
+                counts[value] += (task._items[item][1] == value).sum()  # the very items that training sees
+        raise StartedError
+
+    monkeypatch.setattr("modelsgenesis.finetune.fit", stop)
+    with pytest.raises(StartedError):
+        finetune("folder", home / "data", home / "expects", config)
+    assert 0 < counts[2] < counts[1] < counts[0]
+    np.testing.assert_allclose(np.exp(started["bias"]), counts / counts.sum(), rtol=1e-5)
+
+
+def test_a_rare_structure_is_expected_once_in_a_thousand(home: Path, config: FinetuneSettings, run: Run) -> None:
+    data = prepare_target(read_folder(home / "data", config.labels), config.images, Path(config.cache))
+    recipe = read_recipe(read_weights(run.weights)[1], run.weights)
+    recipe = replace(recipe, labels={**recipe.labels, "3": "never there"})
+    shares = Items(data, data.cases, recipe, Augmentation("off"), "uniform", 0).class_shares()
+    assert shares.shape == (4,)
+    assert shares[3] == np.float32(1e-3)
+
+
 def short(**changes: Any) -> LoopSettings:
     return replace(LOOP, **{"steps": 1, "validate_every": 1, **changes})
 

@@ -6,6 +6,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from modelsgenesis.config import overlaid, settings, to_dict
@@ -15,6 +16,7 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.files import replacing, write_json
 from modelsgenesis.held_out import predict_held_out
 from modelsgenesis.models import BackboneSettings
+from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.rescaling import rescale, sizes
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
 from modelsgenesis.predict import Predictor
@@ -138,9 +140,13 @@ def _train(
     report = initialise(network, config.init, _scope(config, described))
     if config.rescale:
         rescale(network, {name: size for name, size in fresh.items() if _taken(name, report)})
+    augmentation = Augmentation(config.augmentation, len(config.patch.shape))
+    items = Items(prepared, prepared.of(sides.training), recipe, augmentation, config.sampling, config.seed)
+    if isinstance(network, DenseNetwork):
+        network.expect(torch.from_numpy(items.class_shares()))
     intensity = prepared.cases[0].images[0].intensity
     warnings += mismatches(config.images.modality, intensity, origin)
-    task = _task(prepared, sides, recipe, config, run)
+    task = _task(prepared, items, sides, recipe, config, run)
     if fabric.is_global_zero:
         _tell(report, warnings)
         write_json(run.path / "split.json", {**_by_side(sides), "unused": unused})
@@ -232,7 +238,9 @@ def _tell(report: LoadReport, warnings: Sequence[str]) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _task(data: PreparedTarget, sides: Split, recipe: Recipe, config: FinetuneSettings, run: Run) -> Supervised:
+def _task(
+    data: PreparedTarget, items: Items, sides: Split, recipe: Recipe, config: FinetuneSettings, run: Run
+) -> Supervised:
     validation = data.of(sides.validation)
     check: Check = (
         SegmentationCheck(data, validation, recipe, config.check, config.seed)
@@ -254,8 +262,6 @@ def _task(data: PreparedTarget, sides: Split, recipe: Recipe, config: FinetuneSe
         about = {**provenance, "step": step, "validation": score}
         save_weights(run.checkpoints / "best.safetensors", network, about)
 
-    augmentation = Augmentation(config.augmentation, len(config.patch.shape))
-    items = Items(data, data.of(sides.training), recipe, augmentation, config.sampling, config.seed)
     return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, keep)
 
 

@@ -27,6 +27,7 @@ Item = tuple[FloatArray, npt.NDArray[Any]]
 Sampling = Literal["uniform", "balanced"]
 STREAM = 0
 """First key of the training's random streams."""
+_COUNTED_ITEMS, _LEAST_SHARE = 64, 1e-3
 
 
 class Items(Dataset[Item]):
@@ -67,6 +68,15 @@ class Items(Dataset[Item]):
         image, _ = self._augmentation.apply(seen, None, rng)
         several = self._recipe.task == "multilabel"
         return image, np.array(case.case.label, np.float32 if several else np.int64)
+
+    def class_shares(self) -> FloatArray:
+        """Segmentation: share of the voxels that is background and each structure (1 + structures,), in the first
+        items; a structure is never taken for rarer than one voxel in a thousand."""
+        counts = np.zeros(1 + len(self._recipe.labels))
+        for item in range(_COUNTED_ITEMS):
+            counts += np.bincount(self[item][1].ravel(), minlength=len(counts))
+        shares: FloatArray = np.maximum(counts / counts.sum(), _LEAST_SHARE).astype(np.float32)
+        return shares
 
 
 def _by_label(cases: Sequence[PreparedCase]) -> list[list[PreparedCase]]:
