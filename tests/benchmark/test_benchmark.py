@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,11 +83,11 @@ def test_the_folder_reads_as_a_comparison(finished: Path) -> None:
 
 def test_tuning_is_told(finished: Path) -> None:
     told = {one["arm"]: one for one in json.loads((finished / "out" / "tuning.json").read_text())}
-    assert told["scratch"]["trials"][0]["settings"] == {"optim": {"lr": 0.002}}
-    assert told["scratch"]["chosen"] == "tuning/ncc/scratch-1-1000-optim.lr=0.002"
+    assert told["scratch"]["trials"][0]["settings"] == told["scratch"]["chosen"] == {"optim": {"lr": 0.002}}
+    assert told["scratch"]["trials"][0]["runs"] == ["tuning/ncc/scratch-1-1000-optim.lr=0.002"]
     run = Run(finished / "out" / "runs/ncc/scratch-1-0").config(FinetuneSettings)
     assert (run.optim.lr, run.held_out) == (0.002, True)
-    trial = finished / "out" / told["scratch"]["chosen"]
+    trial = finished / "out" / told["scratch"]["trials"][0]["runs"][0]
     assert told["scratch"]["trials"][0]["validation"] == Run(trial).manifest()["best"]["auc"]
     assert not (trial / "predictions").exists()  # nobody looks at test cases to choose settings
     for made in ("pretraining", "tuning", "runs"):
@@ -113,6 +114,32 @@ def test_a_changed_plan_is_refused_and_more_cells_are_not(finished: Path, tmp_pa
     dry = benchmark(str(write(tmp_path, **CHANGES, seeds=[0, 1])), out, processes=1, dry=True)
     assert "4 run" in dry
     assert "jobs of this folder that are finished" in dry
+
+
+def test_more_tuning_leaves_runs_whose_settings_are_still_the_best(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    before = len(Journal(out).entries)
+    more = {**CHANGES, "tune_seeds": [1000, 1001]}
+    assert "2 of 2 runs are in" in benchmark(str(write(tmp_path, **more)), out, processes=1)
+    began = [entry["job"] for entry in Journal(out).entries[before:] if entry["status"] == "started"]
+    assert sorted(name for name in began if name.startswith(("tuning", "runs"))) == [
+        "tuning/ncc/genesis-1-1001-optim.head_steps=0",
+        "tuning/ncc/scratch-1-1001-optim.lr=0.002",
+    ]
+
+
+@pytest.mark.parametrize("other", [{"optim.lr": [0.003]}, {}])
+def test_runs_that_tuning_no_longer_chooses_are_named(other: Any, finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    weights = (out / "runs/ncc/scratch-1-0/weights.safetensors").read_bytes()
+    steps = {"optim.head_steps": [0]} if other else {}
+    changes = {**CHANGES, "inits": {"genesis": {"tune": steps}, "scratch": {"tune": other}}}
+    said = r"scratch-1-0: tuning chooses .*, no longer \{'optim': \{'lr': 0.002"
+    with pytest.raises(UnfinishedBenchmarkError, match=said):
+        benchmark(str(write(tmp_path, **changes)), out, processes=1)
+    assert (out / "runs/ncc/scratch-1-0/weights.safetensors").read_bytes() == weights
 
 
 def test_what_is_done_twice_and_what_fails(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

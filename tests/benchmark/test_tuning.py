@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from modelsgenesis.benchmark.jobs import Job
-from modelsgenesis.benchmark.tuning import best, combinations
+from modelsgenesis.benchmark.tuning import Candidate, best, candidates, combinations
 from modelsgenesis.config import settings
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.run import Run
@@ -42,4 +42,18 @@ def test_the_best_validation_wins(tmp_path: Path) -> None:
         best(tmp_path, job)
     for name, score in {"t/a": 0.4, "t/b": 0.7, "t/c": 0.7, "t/d": None}.items():  # d was cut short, e never began
         trial(tmp_path, name, score)
-    assert best(tmp_path, job) == ("t/b", {"x": 2})
+    assert best(tmp_path, job) == {"x": 2}
+
+
+def test_the_mean_over_seeds_decides(tmp_path: Path) -> None:
+    low, high = {"lr": 1}, {"lr": 2}
+    scores = {"t/low-7": 0.9, "t/high-7": 0.8, "t/low-8": 0.4, "t/high-8": 0.6, "t/low-9": 0.5, "t/high-9": None}
+    choices: Any = {name: low if "low" in name else high for name in scores}
+    job = Job("runs/r", "run", "ncc", tuning=tuple(scores), choices=choices)
+    for name, score in scores.items():
+        trial(tmp_path, name, score)
+    assert candidates(tmp_path, job) == [
+        Candidate(low, ("t/low-7", "t/low-8", "t/low-9"), pytest.approx(0.6)),
+        Candidate(high, ("t/high-7", "t/high-8", "t/high-9"), pytest.approx(0.7)),
+    ]
+    assert best(tmp_path, job) == high

@@ -63,7 +63,7 @@ def write_benchmark(folder: Path, sample: Sample) -> Path:
     plan = {"name": "phantoms", "seeds": list(sample.seeds)}
     write_json(folder / BENCHMARK, {"plan": plan, "reference": "scratch", "cells": cells})
     trials = [
-        {"run": f"tuning/{arm}/{rate}", "settings": {"optim": {"lr": rate}}, "validation": 0.5 + 10 * rate}
+        {"runs": [f"tuning/{arm}/{rate}"], "settings": {"optim": {"lr": rate}}, "validation": 0.5 + 10 * rate}
         for arm in arms
         for rate in (0.001, 0.002)
     ]
@@ -71,7 +71,7 @@ def write_benchmark(folder: Path, sample: Sample) -> Path:
     write_json(
         folder / TUNING,
         [
-            {**told, "arm": arm, "trials": trials[2 * n : 2 * n + 2], "chosen": f"tuning/{arm}/0.002"}
+            {**told, "arm": arm, "trials": trials[2 * n : 2 * n + 2], "chosen": {"optim": {"lr": 0.002}}}
             for n, arm in enumerate(arms)
         ],
     )

@@ -58,8 +58,9 @@ def _names(plan: Plan) -> Iterator[str]:
 def _seeds(plan: Plan) -> Iterator[str]:
     if not plan.seeds or len(set(plan.seeds)) < len(plan.seeds) or min(plan.seeds) < 0:
         yield f"seeds: {list(plan.seeds)} must be distinct numbers from 0 on, at least one"
-    if plan.tune_seed in plan.seeds or plan.tune_seed < 0:
-        yield f"tune_seed: {plan.tune_seed} must be 0 or more and none of the seeds"
+    tuning = plan.tune_seeds
+    if not tuning or len(set(tuning)) < len(tuning) or min(tuning) < 0 or set(tuning) & set(plan.seeds):
+        yield f"tune_seeds: {list(tuning)} must be distinct numbers from 0 on, at least one, and none of the seeds"
     if not plan.fractions or len(set(plan.fractions)) < len(plan.fractions):
         yield f"fractions: {list(plan.fractions)} must be distinct, at least one"
     for fraction in plan.fractions:

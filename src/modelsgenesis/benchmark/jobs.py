@@ -63,11 +63,13 @@ class Job:
 
 
 def keys(jobs: Sequence[Job]) -> dict[str, str]:
-    """Job -> digest of all its result depends on but the contents of foreign data: its own spec, and what it needs."""
+    """Job -> digest of all its result depends on but the contents of foreign data and what tuning chooses.
+
+    That is its own spec, and what it needs.
+    """
     found: dict[str, str] = {}
     for job in jobs:
-        below = [found[name] for name in (*job.needs, *job.tuning)]
-        found[job.name] = digest([job.kind, job.spec, {name: job.choices[name] for name in job.choices}, below])
+        found[job.name] = digest([job.kind, job.spec, [found[name] for name in job.needs]])
     return found
 
 

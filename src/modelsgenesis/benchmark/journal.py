@@ -14,7 +14,7 @@ class Journal:
     """The file `benchmark.jsonl` of a benchmark.
 
     Entries: `job`, `kind`, `group`, `cost`, `key`, `status` (started, finished, failed, interrupted), `seconds`, and
-    `message`, `data` or `score`.
+    `message`, `data` or `score`; of a run that was tuned, the `choice` too.
     """
 
     def __init__(self, folder: Path) -> None:

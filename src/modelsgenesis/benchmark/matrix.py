@@ -188,15 +188,20 @@ def _pretraining(plan: Plan, name: str) -> Job:
 def _trials(plan: Plan, arm: Arm) -> list[Job]:
     fractions = plan.fractions if plan.tune_each_fraction else (max(plan.fractions),)
     return [
-        _training(plan, arm, "tuning", fraction, plan.tune_seed, overlay, f"-{label}")
+        _training(plan, arm, "tuning", fraction, seed, overlay, f"-{label}")
         for fraction in fractions
+        for seed in plan.tune_seeds
         for label, overlay in arm.tune.items()
     ]
 
 
 def _run(plan: Plan, arm: Arm, fraction: float, seed: int) -> Job:
     at = fraction if plan.tune_each_fraction else max(plan.fractions)
-    trials = {f"tuning/{_folder(arm, at, plan.tune_seed)}-{label}": one for label, one in arm.tune.items()}
+    trials = {
+        f"tuning/{_folder(arm, at, one)}-{label}": overlay
+        for one in plan.tune_seeds
+        for label, overlay in arm.tune.items()
+    }
     job = _training(plan, arm, "run", fraction, seed, {}, "")
     return replace(job, tuning=tuple(trials), choices=trials)
 

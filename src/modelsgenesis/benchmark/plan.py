@@ -111,8 +111,8 @@ class Plan:
     """Laid over the papers' recipe of every target."""
     tune: dict[str, list[Any]] = field(default_factory=dict)
     """Setting (optim.lr) -> values; every combination is tried for each arm by itself, and the best validation wins."""
-    tune_seed: int = 1000
-    """Seed of the trials, apart from `seeds`."""
+    tune_seeds: tuple[int, ...] = (1000,)
+    """Seeds of the trials, none of `seeds`: every combination is tried with each, and the mean validation decides."""
     tune_each_fraction: bool = True
     """Tune at each fraction; else at the largest, for all of them."""
     reference: str = "scratch"

@@ -16,7 +16,7 @@ from modelsgenesis.benchmark.loading import load_plan, missing
 from modelsgenesis.benchmark.matrix import matrix
 from modelsgenesis.benchmark.plan import Plan
 from modelsgenesis.benchmark.schedule import Schedule, Standing
-from modelsgenesis.benchmark.tuning import validation_score
+from modelsgenesis.benchmark.tuning import candidates
 from modelsgenesis.benchmark.work import perform
 from modelsgenesis.benchmark.workers import Place, Workers
 from modelsgenesis.config import to_dict, to_yaml
@@ -150,14 +150,13 @@ def _tuning(out: Path, jobs: Sequence[Job], standing: Standing) -> list[JSON]:
     told: dict[tuple[str, ...], JSON] = {}
     for job in jobs:
         if job.tuning and job.cell is not None and job.name in standing.chosen:
-            scores = {name: validation_score(out / name) for name in job.tuning if Run(out / name).finished}
             cell = job.cell
             told[job.tuning] = {
                 "data": cell.data,
                 "arm": cell.arm,
                 "backbone": cell.backbone,
                 "fraction": cell.fraction,
-                "trials": [{"run": n, "settings": job.choices[n], "validation": scores.get(n)} for n in job.tuning],
+                "trials": [asdict(one) for one in candidates(out, job)],
                 "chosen": standing.chosen[job.name],
             }
     return list(told.values())

@@ -30,14 +30,14 @@ class Standing:
         failed: job -> message.
         blocked: job -> the job it needs that failed.
         stopped: "" or why it ended before its end.
-        chosen: run -> the tuning job whose settings it took.
+        chosen: run -> the settings it took from tuning.
     """
 
     finished: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
-    chosen: dict[str, str] = field(default_factory=dict)
+    chosen: dict[str, JSON] = field(default_factory=dict)
 
 
 class Schedule:
@@ -143,6 +143,8 @@ class Schedule:
             return False
         if job.kind == "phantoms":
             return (self._folder / job.name).is_dir()
+        if last.get("choice") != self._choice(job):
+            return False
         same = last.get("data") == self._data.get(job.needs[0]) if job.needs else True
         return job.kind in TRAINING and same and Run(self._folder / job.name).finished
 
@@ -153,16 +155,25 @@ class Schedule:
             return job
         return replace(job, spec={**job.spec, "made": False}, place=job.name)
 
+    def _choice(self, job: Job) -> JSON | None:
+        return best(self._folder, job) if job.tuning else None
+
     def _with_choice(self, job: Job) -> Job:
-        if not job.tuning:
+        choice, held = self._choice(job), self._journal.last(job.name)
+        place = self._folder / job.name
+        if held.get("status") == "finished" and held.get("choice") != choice and place.is_dir():
+            before = held.get("choice") or "nothing"
+            raise GenesisError(
+                f"{place}: tuning chooses {choice or 'nothing'}, no longer {before}; delete that folder to have it made again"
+            )
+        if choice is None:
             return job
-        winner, choice = best(self._folder, job)
-        self.standing.chosen[job.name] = winner
+        self.standing.chosen[job.name] = choice
         return replace(job, spec={**job.spec, "settings": merge(job.settings, choice)})
 
     def _note_choice(self, job: Job) -> None:
         if job.tuning:
-            self.standing.chosen[job.name] = best(self._folder, job)[0]
+            self.standing.chosen[job.name] = best(self._folder, job)
 
     def _take(self, job: Job, outcome: JSON, meter: Meter) -> None:
         """Enter what came of a job."""
@@ -179,7 +190,8 @@ class Schedule:
 
     def _log(self, job: Job, **entries: object) -> None:
         about = {"job": job.name, "kind": job.kind, "group": job.group, "cost": job.cost, "key": self._keys[job.name]}
-        self._journal.add(**about, **entries)
+        choice = {"choice": self.standing.chosen[job.name]} if job.name in self.standing.chosen else {}
+        self._journal.add(**about, **choice, **entries)
 
     def _show(self, meter: Meter) -> None:
         if not meter.due:

@@ -1,7 +1,8 @@
-"""Choosing settings of an arm by validation: every combination is tried, the best one serves all seeds."""
+"""Choosing settings of an arm by validation: all combinations are tried with the same seeds, the best serves all runs."""
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,21 @@ from modelsgenesis.config import merge
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Settings that were tried.
+
+    Args:
+        settings: what was tried.
+        runs: the trials, one a seed.
+        validation: mean over those that finished of their best validation; None when none did.
+    """
+
+    settings: JSON
+    runs: tuple[str, ...]
+    validation: float | None
 
 
 def combinations(tune: Mapping[str, Sequence[Any]]) -> dict[str, JSON]:
@@ -34,19 +50,34 @@ def nested(setting: str, value: Any) -> JSON:
     return plain
 
 
-def best(folder: Path, job: Job) -> tuple[str, JSON]:
-    """The trial of `job` with the best validation, and the settings it tried; trials that failed are left out.
+def candidates(folder: Path, job: Job) -> list[Candidate]:
+    """What was tried for `job`, in the order of the plan."""
+    runs: list[tuple[JSON, list[str]]] = []
+    for name in job.tuning:
+        same = next((names for choice, names in runs if choice == job.choices[name]), None)
+        if same is None:
+            runs.append((job.choices[name], [name]))
+        else:
+            same.append(name)
+    found = []
+    for choice, names in runs:
+        scores = [_validation(folder / name) for name in names if Run(folder / name).finished]
+        found.append(Candidate(choice, tuple(names), sum(scores) / len(scores) if scores else None))
+    return found
+
+
+def best(folder: Path, job: Job) -> JSON:
+    """The settings tried for `job` with the best validation; trials that failed are left out.
 
     Raises GenesisError when none is finished.
     """
-    scores = {name: validation_score(folder / name) for name in job.tuning if Run(folder / name).finished}
-    if not scores:
+    tried = [(one.validation, one.settings) for one in candidates(folder, job) if one.validation is not None]
+    if not tried:
         raise GenesisError(f"{job.name}: none of its {len(job.tuning)} tuning runs is finished; see their messages")
-    winner = max(scores, key=lambda name: scores[name])  # the first of equals
-    return winner, job.choices[winner]
+    return max(tried, key=lambda one: one[0])[1]  # the first of equals
 
 
-def validation_score(run: Path) -> float:
+def _validation(run: Path) -> float:
     """The best validation of a finished fine-tuning run."""
     manifest = Run(run).manifest()
     return float(manifest["best"].get(manifest["monitor"], float("-inf")))

@@ -48,7 +48,8 @@ def _trials(path: Path) -> Iterator[Trial]:
     for cell in read_json(path) if path.is_file() else []:
         where = (cell["data"], cell["arm"], cell["backbone"], cell["fraction"])
         for one in cell["trials"]:
-            yield Trial(*where, one["run"], one["settings"], one["validation"], one["run"] == cell["chosen"])
+            chosen = one["settings"] == cell["chosen"]
+            yield Trial(*where, tuple(one["runs"]), one["settings"], one["validation"], chosen)
 
 
 def benchmark_overlaps(folder: Path) -> list[Leak]:

@@ -78,9 +78,9 @@ class Trial:
 
     Args:
         target, arm, backbone, fraction: of the cell they were tried for.
-        run: name of the run folder.
-        settings: what it tried.
-        validation: its best validation; None when it did not come to its end.
+        runs: names of the run folders, one a seed.
+        settings: what they tried.
+        validation: mean of their best validations; None when none came to its end.
         chosen: whether all runs of the cell have these settings.
     """
 
@@ -88,7 +88,7 @@ class Trial:
     arm: str
     backbone: str
     fraction: float
-    run: str
+    runs: tuple[str, ...]
     settings: JSON
     validation: float | None
     chosen: bool

@@ -113,17 +113,18 @@ def restoration_table(found: Sequence[Pretraining]) -> Table:
 
 def trials_table(trials: Sequence[Trial], scores: Scores) -> Table:
     """What tuning tried for each arm; the settings taken are marked."""
-    columns = ("target", "arm", "backbone", "labels, %", "settings", "validation")
+    columns = ("target", "arm", "backbone", "labels, %", "settings", "validation", "seeds")
     body: tuple[Row, ...] = tuple(
         (
             *(target_title(one.target), one.arm, one.backbone, 100 * one.fraction),
             ", ".join(f"{name} {value}" for name, value in flat(one.settings)),
             math.nan if one.validation is None else one.validation,
+            len(one.runs),
         )
         for one in trials
     )
     taken = frozenset((number, column) for number, one in enumerate(trials) if one.chosen for column in (4, 5))
-    notes = "Best validation of each trial, one seed; bold: taken for all runs of the arm."
+    notes = "Best validation, mean over the seeds of tuning; bold: taken for all runs of the arm."
     places = tuple(scores.place(one.target, one.arm, one.fraction, one.backbone) for one in trials)
     return Table("tuning", "Settings tried", columns, body, notes, taken, places=places)
 
