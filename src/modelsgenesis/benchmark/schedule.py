@@ -162,9 +162,9 @@ class Schedule:
         choice, held = self._choice(job), self._journal.last(job.name)
         place = self._folder / job.name
         if held.get("status") == "finished" and held.get("choice") != choice and place.is_dir():
-            before = held.get("choice") or "nothing"
             raise GenesisError(
-                f"{place}: tuning chooses {choice or 'nothing'}, no longer {before}; delete that folder to have it made again"
+                f"{place}: tuning chooses {choice or 'nothing'}, no longer {held.get('choice') or 'nothing'}; "
+                "delete that folder to have it made again"
             )
         if choice is None:
             return job

@@ -1,4 +1,4 @@
-"""Choosing settings of an arm by validation: all combinations are tried with the same seeds, the best serves all runs."""
+"""Choosing settings of an arm by validation: all combinations with the same seeds, the best serves all runs."""
 
 import itertools
 from collections.abc import Mapping, Sequence
