@@ -195,9 +195,12 @@ def test_time_to_read_a_table_is_linear(tmp_path: Path) -> None:
         write_lists(data, names, count // 5)
         for name in names:
             (data / "images" / f"{name}.png").touch()
-        began = time.process_time()
-        assert len(read(data).cases) == count
-        seconds.append(time.process_time() - began)
+        tries = []
+        for _ in range(3):  # the fastest: a collection of garbage in one reading is not its work
+            began = time.process_time()
+            assert len(read(data).cases) == count
+            tries.append(time.process_time() - began)
+        seconds.append(min(tries))
     assert seconds[1] < 30 * seconds[0]  # eight times the images; sixty-four times the work were it quadratic
 
 
