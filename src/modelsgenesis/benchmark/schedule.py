@@ -122,7 +122,8 @@ class Schedule:
         """Start `job` if a worker is free; true when it turned out to be settled already."""
         if self._done_before(job):
             self.standing.finished.add(job.name)
-            self._note_choice(job)
+            if job.tuning:
+                self.standing.chosen[job.name] = self._journal.last(job.name)["choice"]
             meter.advance()
             return True
         if not self._workers.free:
@@ -170,10 +171,6 @@ class Schedule:
             return job
         self.standing.chosen[job.name] = choice
         return replace(job, spec={**job.spec, "settings": merge(job.settings, choice)})
-
-    def _note_choice(self, job: Job) -> None:
-        if job.tuning:
-            self.standing.chosen[job.name] = best(self._folder, job)
 
     def _take(self, job: Job, outcome: JSON, meter: Meter) -> None:
         """Enter what came of a job."""
