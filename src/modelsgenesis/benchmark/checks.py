@@ -9,6 +9,7 @@ from modelsgenesis.benchmark.plan import DataSpec, InitSpec, Plan, StoreSpec
 from modelsgenesis.benchmark.tuning import combinations
 from modelsgenesis.config import to_dict
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.evaluate.reading import METRICS
 from modelsgenesis.finetune import FinetuneSettings
 from modelsgenesis.models import BACKBONES
 from modelsgenesis.models.weights import INIT_SOURCES, provenance_of
@@ -72,6 +73,9 @@ def _data(plan: Plan) -> Iterator[str]:
     for name, one in plan.data.items():
         if (one.target or name) not in TARGETS.names():
             yield f"data.{name}.target: {one.target or name!r} is unknown; valid: {', '.join(TARGETS.names())}"
+        if one.metric and one.metric not in set().union(*METRICS.values()):
+            known = ", ".join(dict.fromkeys(metric for metrics in METRICS.values() for metric in metrics))
+            yield f"data.{name}.metric: results cannot be judged by {one.metric!r}; valid: {known}"
         if one.phantoms is not None and one.path:
             yield f"data.{name}: has phantoms and a path; leave one out"
         yield from _phantoms(f"data.{name}", one)

@@ -1,55 +1,49 @@
 """All statistics of a comparison in one call, and what they come to for each arm: numbers and outcomes, no words."""
 
-import math
-import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from modelsgenesis.evaluate.comparison import ArmComparison, CellTable
 from modelsgenesis.evaluate.convergence import Goal, Speed, speed
 from modelsgenesis.evaluate.efficiency import Curve, LabelsNeeded, by_target, curves, labels_needed
-from modelsgenesis.evaluate.family import FAMILY, Row, against_reference, cell_tables, row
+from modelsgenesis.evaluate.family import Row, against_reference, cell_tables, one_network_each, row
 from modelsgenesis.evaluate.resampling import RESAMPLES
 from modelsgenesis.evaluate.results import Comparison
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Targets by outcome of one arm against the reference, at one number of labels; see `ArmComparison.outcome`."""
+    """Comparisons of one arm with the reference by outcome, at one number of labels; see `ArmComparison.outcome`."""
 
     fraction: float
-    better: tuple[str, ...]
-    worse: tuple[str, ...]
-    undecided: tuple[str, ...]
-    untested: tuple[str, ...]
+    better: tuple[ArmComparison, ...]
+    worse: tuple[ArmComparison, ...]
+    undecided: tuple[ArmComparison, ...]
+    untested: tuple[ArmComparison, ...]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a comparison says of one arm with one backbone.
+    """What a comparison says of one arm, on the targets of which neither arm saw test or validation data before.
 
     Args:
-        arm, reference, backbone: names.
+        arm, reference: names.
+        backbone: name of the network, where a target was run with several; else "": all targets.
         tallies: by rising fraction.
+        most: target -> the largest fraction at which it was compared.
         labels: of each target where the curve allows it.
-        median_saved: labels saved in %, median over targets where it is known (an even number: the lower of the two in
-            the middle); "fewer" counts at its bound and "not reached" below every number; NaN without such a target,
-            -infinity when the arm does not reach the goal on most.
-        speeds: of each target at the largest fraction.
-        median_ratio: steps relative to the reference, median over targets likewise (the higher of two); infinity when
-            the goal is not reached on most.
+        speeds: of each target at its largest fraction.
         missed, reference_missed: structures missed by each, and
-        structures, reference_structures: of how many, over all targets and fractions.
+        structures, reference_structures: of how many, over all targets, each at its largest fraction.
     """
 
     arm: str
     reference: str
     backbone: str
     tallies: tuple[Tally, ...]
+    most: Mapping[str, float]
     labels: tuple[LabelsNeeded, ...]
-    median_saved: float
     speeds: tuple[Speed, ...]
-    median_ratio: float
     missed: int
     structures: int
     reference_missed: int
@@ -66,7 +60,7 @@ class Analysis:
         curves: every arm's scores against the number of labels.
         labels: labels needed by every arm but the reference, of targets with several numbers of labels.
         speeds: convergence of every arm but the reference in every cell.
-        verdicts: an arm and backbone each.
+        verdicts: of each arm; of each arm and network where a target was run with several.
     """
 
     comparisons: tuple[ArmComparison, ...]
@@ -82,7 +76,7 @@ def analyse(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    family: Sequence[str] = FAMILY,
+    family: Sequence[str] | None = None,
     goal: Goal = "final",
 ) -> Analysis:
     """Everything that can be said of the runs of a comparison; the same seed gives the same numbers.
@@ -91,7 +85,7 @@ def analyse(
         comparison: finished runs and the name of the reference.
         seed: of all resampling.
         resamples: how often test subjects are resampled.
-        family: what the comparisons of a family of Holm's correction have in common; see `family`.
+        family: what the comparisons of a family of Holm's correction have in common; None: see `usual_family`.
         goal: the validation score of the reference for the speed of convergence.
 
     Raises:
@@ -118,51 +112,52 @@ def analyse(
         curves(tables),
         tuple(needed),
         tuple(speeds),
-        verdicts(compared, needed, speeds),
+        _verdicts(comparison, compared, needed, speeds),
     )
 
 
-def verdicts(
-    compared: Sequence[ArmComparison], needed: Sequence[LabelsNeeded], speeds: Sequence[Speed]
+def _verdicts(
+    comparison: Comparison, compared: Sequence[ArmComparison], needed: Sequence[LabelsNeeded], speeds: Sequence[Speed]
 ) -> tuple[Verdict, ...]:
-    """A verdict for each arm and backbone among the comparisons with the reference."""
-    keys = dict.fromkeys((one.arm.arm, one.reference.arm, one.cell.backbone) for one in compared)
-    return tuple(_verdict(key, compared, needed, speeds) for key in keys)
+    """What the comparisons that are worth something come to."""
+    merged = one_network_each(compared)
+    sound = [one for one in compared if not comparison.spoilt(one.arm.arm, one.cell.target)]
+    groups: dict[tuple[str, str], list[ArmComparison]] = {}
+    for one in sound:
+        groups.setdefault((one.arm.arm, "" if merged else one.cell.backbone), []).append(one)
+    return tuple(_verdict(arm, backbone, ours, needed, speeds) for (arm, backbone), ours in groups.items())
 
 
 def _verdict(
-    key: tuple[str, str, str],
-    compared: Sequence[ArmComparison],
-    needed: Sequence[LabelsNeeded],
-    speeds: Sequence[Speed],
+    arm: str, backbone: str, ours: Sequence[ArmComparison], needed: Sequence[LabelsNeeded], speeds: Sequence[Speed]
 ) -> Verdict:
-    ours = [one for one in compared if (one.arm.arm, one.reference.arm, one.cell.backbone) == key]
-    labels = tuple(one for one in needed if (one.arm, one.reference, one.backbone) == key)
-    fast = [one for one in speeds if (one.arm, one.reference, one.cell.backbone) == key]
-    largest = {one.cell.target: max(o.cell.fraction for o in fast if o.cell.target == one.cell.target) for one in fast}
-    fast = [one for one in fast if one.cell.fraction == largest[one.cell.target]]
-    saved = [one.saved for one in labels if not math.isnan(one.saved)]
-    ratios = [one.ratio for one in fast if not math.isnan(one.ratio)]
+    networks = {(one.cell.target, one.cell.backbone) for one in ours}
+    most: dict[str, float] = {}
+    for one in ours:
+        most[one.cell.target] = max(one.cell.fraction, most.get(one.cell.target, 0.0))
+    full = [one for one in ours if one.cell.fraction == most[one.cell.target]]
+    cells = {one.cell for one in full}
     return Verdict(
-        *key,
+        arm,
+        ours[0].reference.arm,
+        backbone,
         tuple(_tally(fraction, ours) for fraction in sorted({one.cell.fraction for one in ours})),
-        labels,
-        statistics.median_low(saved) if saved else math.nan,
-        tuple(fast),
-        statistics.median_high(ratios) if ratios else math.nan,
-        sum(one.arm.missed for one in ours),
-        sum(one.arm.structures for one in ours),
-        sum(one.reference.missed for one in ours),
-        sum(one.reference.structures for one in ours),
+        most,
+        tuple(one for one in needed if one.arm == arm and (one.target, one.backbone) in networks),
+        tuple(one for one in speeds if one.arm == arm and one.cell in cells),
+        sum(one.arm.missed for one in full),
+        sum(one.arm.structures for one in full),
+        sum(one.reference.missed for one in full),
+        sum(one.reference.structures for one in full),
     )
 
 
 def _tally(fraction: float, ours: Sequence[ArmComparison]) -> Tally:
-    targets: dict[str, list[str]] = {"better": [], "worse": [], "undecided": [], "untested": []}
+    found: dict[str, list[ArmComparison]] = {"better": [], "worse": [], "undecided": [], "untested": []}
     for one in ours:
         if one.cell.fraction == fraction:
-            targets[one.outcome].append(one.cell.target)
-    return Tally(fraction, *(tuple(names) for names in targets.values()))
+            found[one.outcome].append(one)
+    return Tally(fraction, *(tuple(ones) for ones in found.values()))
 
 
 def _others(tables: Sequence[CellTable], reference: str) -> list[str]:

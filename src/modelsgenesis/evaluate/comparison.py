@@ -38,7 +38,6 @@ class ArmSummary:
         missed: structures of which nothing was found, summed over the runs.
         structures: structures that are there, summed over the runs; 0 for classes.
         subjects: test subjects.
-        undefined: seeds left out because their score is NaN.
     """
 
     arm: str
@@ -49,7 +48,6 @@ class ArmSummary:
     missed: int
     structures: int
     subjects: int
-    undefined: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,6 @@ class CellTable:
             missed,
             missed + sum(counts.get("found", 0) for counts in outcomes),
             len({case.subject for run in runs for case in run.cases.values()}),
-            tuple(sorted({run.seed for run in self.all[arm]} - set(seeds(runs)))),
         )
 
     def compare(self, arm: str, reference: str) -> ArmComparison:

@@ -22,6 +22,9 @@ REACHED = "reached"
 NOT_REACHED = "not reached"
 UNDEFINED = "undefined"
 
+NOT_YET = -1e9
+"""The best score of a run before its first validation; finite, for runs that were not drawn count 0 times it."""
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -37,7 +40,7 @@ class Speed:
         reference_steps: of the reference until the same score.
         ratio: steps / reference_steps; under 1 is faster.
         low, high: confidence limits of `ratio` over seeds; infinity stands for not reached; NaN without an interval.
-        never: share of the draws of seeds in which the arm does not reach the goal; NaN without an interval.
+        seeds: validated runs of the arm or of the reference, whichever are fewer.
         reason: why it is undefined, or why there is no interval; "" otherwise.
     """
 
@@ -52,7 +55,7 @@ class Speed:
     ratio: float
     low: float
     high: float
-    never: float
+    seeds: int
     reason: str = ""
 
 
@@ -70,16 +73,17 @@ def speed(table: CellTable, arm: str, reference: str, *, goal: Goal = "final", s
     reason = _lacking(arm, ours, reference, theirs)
     if reason:
         monitor = next((run.monitor for run in (*ours, *theirs)), "")
-        nothing = Limits(math.nan, math.nan, math.nan, {}, (), reason)
-        return _speed(table.cell, arm, reference, monitor, math.nan, math.nan, math.nan, nothing)
+        nothing = Limits(math.nan, math.nan, math.nan, reason)
+        return _speed(table.cell, arm, reference, monitor, 0, math.nan, math.nan, math.nan, nothing)
     steps = np.array(sorted({step for run in (*ours, *theirs) for step, _ in run.curve}), dtype=np.int64)
     our_best, their_best = best_so_far(ours, steps), best_so_far(theirs, steps)
     ends = np.array([run.curve[-1][1] for run in theirs]) if goal == "final" else their_best[-1]
     target = float(ends.mean())
     taken = float(first_reached(steps, our_best.mean(axis=1)[:, None], np.array([target]))[0])
     needed = float(first_reached(steps, their_best.mean(axis=1)[:, None], np.array([target]))[0])
-    found = Limits(_ratio(taken, needed), math.nan, math.nan, {}, (), "one seed in an arm: no interval")
-    if min(len(ours), len(theirs)) > 1:
+    found = Limits(_ratio(taken, needed), math.nan, math.nan, "one seed in an arm: no interval")
+    fewest = min(len(ours), len(theirs))
+    if fewest > 1:
         drawn = draw_seeds([ours, theirs], seed)
         goals = mean_of_drawn(theirs, ends[None], drawn)[0]
         repeated = [
@@ -87,17 +91,17 @@ def speed(table: CellTable, arm: str, reference: str, *, goal: Goal = "final", s
             for runs, curve in ((ours, our_best), (theirs, their_best))
         ]
         ratios = np.array([_ratio(a, b) for a, b in zip(*repeated, strict=True)])
-        found = limits(_ratio(taken, needed), ratios, ("seeds",))
-    return _speed(table.cell, arm, reference, theirs[0].monitor, target, taken, needed, found)
+        found = limits(_ratio(taken, needed), ratios)
+    return _speed(table.cell, arm, reference, theirs[0].monitor, fewest, target, taken, needed, found)
 
 
 def best_so_far(runs: Runs, steps: npt.NDArray[np.int64]) -> Values:
-    """(steps, runs) the best score until each step; a run's first score before it has one."""
+    """(steps, runs) the best score until each step; `NOT_YET` before a run has one."""
     columns = []
     for run in runs:
         at = np.array([step for step, _ in run.curve])
         best = np.maximum.accumulate(np.array([score for _, score in run.curve], dtype=np.float64))
-        columns.append(best[np.maximum(np.searchsorted(at, steps, side="right") - 1, 0)])
+        columns.append(np.append(NOT_YET, best)[np.searchsorted(at, steps, side="right")])
     return np.stack(columns, axis=1)
 
 
@@ -132,13 +136,13 @@ def _speed(
     arm: str,
     reference: str,
     monitor: str,
+    fewest: int,
     goal: float,
     steps: float,
     reference_steps: float,
     found: Limits,
 ) -> Speed:
     outcome = UNDEFINED if math.isnan(steps) else NOT_REACHED if math.isinf(steps) else REACHED
-    never = found.parts.get("above", math.nan)
     reason = found.reason
     if reference_steps == 0:
         reason = f"{reference} is there before its first step: no ratio"
@@ -154,6 +158,6 @@ def _speed(
         found.value,
         found.low,
         found.high,
-        never,
+        fewest,
         reason,
     )

@@ -26,16 +26,12 @@ class Limits:
     Args:
         value: NaN undefined; 0 and infinity stand for "less than measured" and "never".
         low, high: limits, themselves draws, never between two of them; NaN without an interval.
-        parts: share of draws "below" (0), "inside" and "above" (infinity); empty without an interval.
-        over: what was drawn.
-        reason: why something is NaN, or was not drawn; "" otherwise.
+        reason: why there is no interval; "" otherwise.
     """
 
     value: float
     low: float
     high: float
-    parts: dict[str, float]
-    over: tuple[str, ...]
     reason: str = ""
 
 
@@ -61,13 +57,10 @@ def mean_of_drawn(runs: Runs, values: Values, drawn: Drawn) -> Values:
     return means
 
 
-def limits(value: float, repeated: Values, over: tuple[str, ...], reason: str = "", level: float = LEVEL) -> Limits:
+def limits(value: float, repeated: Values, level: float = LEVEL) -> Limits:
     """Percentile limits in the order of values: "never" is larger than every number and is averaged with none."""
     known = repeated[~np.isnan(repeated)]
     if math.isnan(value) or not len(known):
-        return Limits(value, math.nan, math.nan, {}, (), reason or "undefined on every resample")
+        return Limits(value, math.nan, math.nan, "undefined on every draw")
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    above, below = float(np.isinf(known).mean()), float((known == 0).mean())
-    return Limits(
-        value, float(low), float(high), {"below": below, "inside": 1 - above - below, "above": above}, over, reason
-    )
+    return Limits(value, float(low), float(high))

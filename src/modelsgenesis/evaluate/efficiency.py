@@ -179,20 +179,23 @@ def _limits(
     arm, reference = names
     goal = (-1.0, full.arms[reference], full.drawn(reference))
     places = np.append(np.arange(0, len(ours) - 1, 1 / GRID), len(ours) - 1)
-    halves, one = [], Estimate(math.nan)
+    found = []
     for place in places:
         knot, part = int(place), float(place % 1)
         weighted = [(1 - part, ours[knot])] + ([(part, ours[knot + 1])] if part else [])
-        one = combination([*((weight, table.arms[arm], table.drawn(arm)) for weight, table in weighted), goal], level)
-        halves.append((one.high - one.low) / 2)
-    if not one.over:
-        return one
+        parts = [(weight, table.arms[arm], table.drawn(arm)) for weight, table in weighted]
+        found.append(combination([*parts, goal], level))
+    # An interval is over what all of the curve knows: errors that leave out seeds here and not there do not compare.
+    least = min(found, key=lambda one: len(one.over))
+    if not least.over or any(one.over != least.over for one in found):
+        return Estimate(math.nan, reason=least.reason)
+    halves = [(one.high - one.low) / 2 for one in found]
     knots = np.arange(len(ours))
     logs, middle = np.interp(places, knots, np.log(shares)), np.interp(places, knots, above)
     can_be, not_yet = np.flatnonzero(middle + halves >= 0), np.flatnonzero(middle - halves < 0)
     low = math.inf if not len(can_be) else _root(logs, middle + halves, can_be[0] - 1)
     high = 0.0 if not len(not_yet) else _root(logs, middle - halves, not_yet[-1])
-    return replace(one, low=low, high=high)
+    return replace(least, low=low, high=high)
 
 
 def _root(logs: Values, values: Values, before: int) -> float:

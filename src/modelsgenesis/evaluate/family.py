@@ -1,8 +1,9 @@
 """All arms against the reference, Holm's correction over declared families, and the best arm of each row.
 
-A family is what one claim is made of. By default the claim is "this arm helps", made once for an arm, network and
-number of labels over all targets: the family is then the comparisons of that arm with the reference over the targets.
-A reader who looks for any star in a whole table makes another claim: `family=()` corrects over all comparisons at once.
+A family is what one claim is made of. By default the claim is "this arm helps", made once for an arm and number of
+labels over all targets: the family is then the comparisons of that arm with the reference over the targets. Networks
+are claims of their own where a target was run with several of them, see `usual_family`. A reader who looks for any star
+in a whole table makes another claim: `family=()` corrects over all comparisons at once.
 """
 
 import math
@@ -11,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelsgenesis.evaluate.cells import Cell, cells, defined, scores
+from modelsgenesis.evaluate.cells import Cell, cells, scores
 from modelsgenesis.evaluate.comparison import ArmComparison, ArmSummary, CellTable
 from modelsgenesis.evaluate.resampling import RESAMPLES
-from modelsgenesis.evaluate.results import Comparison, Result
+from modelsgenesis.evaluate.results import Comparison
 from modelsgenesis.evaluate.significance import TESTS, PValue, two_sample
 from modelsgenesis.evaluate.statistics import LEVEL
 
@@ -25,8 +26,6 @@ KEYS: dict[str, Callable[[ArmComparison], object]] = {
     "target": lambda one: one.cell.target,
 }
 """What comparisons of one family may have in common."""
-
-FAMILY = ("arm", "backbone", "fraction")
 
 
 @dataclass(frozen=True)
@@ -69,14 +68,15 @@ def cell_tables(comparison: Comparison, *, seed: int = 0, resamples: int = RESAM
 
 
 def against_reference(
-    tables: Sequence[CellTable], reference: str, family: Sequence[str] = FAMILY
+    tables: Sequence[CellTable], reference: str, family: Sequence[str] | None = None
 ) -> tuple[ArmComparison, ...]:
     """Every arm against the reference in every cell that has both, with corrected p-values.
 
     Args:
         tables: from `cell_tables`.
         reference: name of the arm that others are compared with.
-        family: what the comparisons of one family have in common, of `KEYS`; () makes all of them one family.
+        family: what the comparisons of one family have in common, of `KEYS`; () makes all of them one family, None
+            takes the usual one.
     """
     found = [
         table.compare(arm, reference)
@@ -87,11 +87,22 @@ def against_reference(
     return correct(found, family)
 
 
-def correct(found: Sequence[ArmComparison], family: Sequence[str] = FAMILY) -> tuple[ArmComparison, ...]:
-    """Fill `adjusted` of each comparison, test by test within each family."""
+def one_network_each(found: Sequence[ArmComparison]) -> bool:
+    """Whether no target was run with several networks: then the network says no more than the target does."""
+    return len({one.cell.target for one in found}) == len({(one.cell.target, one.cell.backbone) for one in found})
+
+
+def usual_family(found: Sequence[ArmComparison]) -> tuple[str, ...]:
+    """Arm and number of labels; and the network, where some target was run with several."""
+    return ("arm", "fraction") if one_network_each(found) else ("arm", "backbone", "fraction")
+
+
+def correct(found: Sequence[ArmComparison], family: Sequence[str] | None = None) -> tuple[ArmComparison, ...]:
+    """Fill `adjusted` of each comparison, test by test within each family; None takes `usual_family`."""
+    keys = usual_family(found) if family is None else family
     members: dict[tuple[object, ...], list[int]] = {}
     for index, one in enumerate(found):
-        members.setdefault(tuple(KEYS[key](one) for key in family), []).append(index)
+        members.setdefault(tuple(KEYS[key](one) for key in keys), []).append(index)
     corrected = list(found)
     for indices in members.values():
         columns = {test: holm([found[index].tests[test].p for index in indices]) for test in TESTS}
@@ -103,8 +114,7 @@ def correct(found: Sequence[ArmComparison], family: Sequence[str] = FAMILY) -> t
 
 def row(table: CellTable, alpha: float = 1 - LEVEL) -> Row:
     """The best arm of a cell and those not significantly below it, by the papers' test without correction."""
-    runs: dict[str, tuple[Result, ...]] = {arm: defined(of_arm) for arm, of_arm in table.arms.items()}
-    runs = {arm: of_arm for arm, of_arm in runs.items() if of_arm}
+    runs = {arm: of_arm for arm, of_arm in table.arms.items() if of_arm}
     best = max(runs, key=lambda arm: float(scores(runs[arm]).mean()), default="")
     tests = {arm: two_sample(scores(runs[arm]), scores(runs[best])) for arm in runs if arm != best}
     equal = tuple(arm for arm, test in tests.items() if test.is_defined and test.p >= alpha)

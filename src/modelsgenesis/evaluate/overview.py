@@ -17,13 +17,12 @@ def overview(comparison: Comparison) -> str:
     """
     if not comparison.results:
         return "\n".join(["no run is finished yet", *_failures(comparison)])
-    leaking = {(leak.arm, leak.target) for leak in comparison.leaks}
     groups: dict[tuple[str, str, float, str], list[Result]] = {}
     for result in comparison.results:
         groups.setdefault((result.target, result.backbone, result.fraction, result.arm), []).append(result)
     rows = [["target", "backbone", "labels", "arm", "metric", "mean ± sd", "seeds"]]
     for (target, backbone, fraction, arm), results in sorted(groups.items(), key=lambda item: item[0][:2]):
-        mark = "*" if (arm, target) in leaking else ""
+        mark = "*" if comparison.leaked(arm, target) else ""
         rows.append([target, backbone, f"{fraction:.0%}", arm + mark, results[0].metric, *_spread(results)])
     return "\n".join([*_lines(rows), *_leaks(comparison), *_failures(comparison)])
 

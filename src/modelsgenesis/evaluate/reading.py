@@ -21,8 +21,13 @@ BENCHMARK = "benchmark.json"
 """Of a benchmark's folder: its plan and its cells."""
 FAILURES = "failures.json"
 TUNING = "tuning.json"
-METRICS = {"segmentation": ("paper_iou", "dice"), "classification": ("auc",), "multilabel": ("auc",)}
-"""What results are judged by, unless another metric is asked for; the first that there is."""
+_OF_CLASSES = ("auc", "average_precision", "accuracy", "balanced_accuracy")
+METRICS = {
+    "segmentation": ("paper_iou", "dice", "iou", "paper_iou_keras", "nsd"),
+    "classification": (*_OF_CLASSES, "cpm"),
+    "multilabel": _OF_CLASSES,
+}
+"""What results of a task can be judged by, the usual first; of all of them larger is better."""
 
 
 def load_benchmark(folder: Path) -> Comparison:
@@ -33,11 +38,13 @@ def load_benchmark(folder: Path) -> Comparison:
     contents = _contents(folder)
     results = [_result(folder / cell["run"], cell) for cell in contents["cells"] if Run(folder / cell["run"]).finished]
     failed = read_json(folder / FAILURES) if (folder / FAILURES).is_file() else []
+    settled = {result.run for result in results} | {folder / one["name"] for one in failed}
     return Comparison(
         results=tuple(results),
         pretraining=_pretraining(folder, contents["cells"]),
         reference=contents["reference"],
         failures=tuple(Failure(folder / one["name"], one["name"], one["message"]) for one in failed),
+        waiting=tuple(cell["run"] for cell in contents["cells"] if folder / cell["run"] not in settled),
         leaks=leaks(benchmark_overlaps(folder)),
         trials=tuple(_trials(folder / TUNING)),
         plan=contents["plan"],
@@ -159,11 +166,11 @@ def _config(path: Path) -> JSON:
 
 
 def _metric(summary: JSON, wanted: str, path: Path) -> str:
-    there = summary["metrics"][OVERALL]
-    for name in (wanted,) if wanted else METRICS[summary["task"]]:
-        if name in there:
+    there = [name for name in METRICS[summary["task"]] if name in summary["metrics"][OVERALL]]
+    for name in there:
+        if wanted in ("", name):
             return name
-    raise GenesisError(f"{path}: has no metric {wanted or METRICS[summary['task']][0]}; there: {', '.join(there)}")
+    raise GenesisError(f"{path}: cannot be judged by {wanted or 'any metric'}; by {', '.join(there) or 'none'}")
 
 
 def _cases(path: Path, metric: str) -> dict[str, CaseResult]:

@@ -36,8 +36,8 @@ class Result:
         fraction: share of the training subjects whose labels were used.
         seed: of the run.
         task: "segmentation", "classification" or "multilabel".
-        metric: which metric `score` and the cases' scores are: "auc", "dice", "paper_iou", ...
-        score: on the test cases together; larger is better.
+        metric: which metric `score` and the cases' scores are: "auc", "dice", "paper_iou", ...; larger is better.
+        score: on the test cases together.
         cases: test case -> what it got.
         outcomes: structures "found", "missed", "false positive", "absent", counted over cases; empty for classes.
         curve: (step, validation metric) in the order of steps.
@@ -65,7 +65,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that did not come to its end: which run folder, and the message."""
+    """A job that did not come to its end: its folder, its name ("runs/..." for a run of the matrix), the message."""
 
     run: Path
     name: str
@@ -123,7 +123,8 @@ class Comparison:
         results: finished fine-tuning runs.
         pretraining: run folders of pre-trainings, by the name of the arm.
         reference: the arm that others are compared with, usually "scratch".
-        failures: cells that failed.
+        failures: jobs that failed: runs, and what they needed.
+        waiting: names of runs of the plan that are neither finished nor failed.
         leaks: overlaps of pre-training and target data.
         trials: settings that were tried, cell by cell.
         plan: the plan as in its file; empty for loose run folders.
@@ -133,6 +134,15 @@ class Comparison:
     pretraining: Mapping[str, Path] = field(default_factory=dict)
     reference: str = "scratch"
     failures: tuple[Failure, ...] = ()
+    waiting: tuple[str, ...] = ()
     leaks: tuple[Leak, ...] = ()
     trials: tuple[Trial, ...] = ()
     plan: JSON = field(default_factory=dict)
+
+    def leaked(self, arm: str, target: str) -> bool:
+        """Whether the pre-training of an arm saw test or validation data of a target."""
+        return any((leak.arm, leak.target) == (arm, target) for leak in self.leaks)
+
+    def spoilt(self, arm: str, target: str) -> bool:
+        """Whether a comparison of the arm with the reference is worth nothing, since either saw such data."""
+        return self.leaked(arm, target) or self.leaked(self.reference, target)

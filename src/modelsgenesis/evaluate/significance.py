@@ -112,15 +112,16 @@ def over_cases_together(arm: Runs, reference: Runs, of_arm: Resampled, of_refere
 def over_both(difference: Estimate, count: int) -> PValue:
     """Whether the interval of a difference over seeds and subjects excludes 0: p < 0.05 exactly where it does.
 
-    Without runs on single subjects it is a test over seeds, and `reason` says so; without seeds it is undefined.
+    Without seeds, or without subjects that can be resampled, it is undefined: a test over the other alone would be one
+    of those above.
     """
     name = "t-test over seeds and subjects"
-    if "seeds" not in difference.over:
+    if len(difference.over) < 2:
         return _undefined(name, count, difference.reason)
     if not difference.error:
         return _undefined(name, count, _no_spread(np.array([difference.value]), "seeds and subjects"))
     statistic = difference.value / difference.error
-    return PValue(_two_sided(statistic, difference.freedom), statistic, count, name, difference.reason)
+    return PValue(_two_sided(statistic, difference.freedom), statistic, count, name)
 
 
 def _two_sided(statistic: float, freedom: float) -> float:

@@ -127,7 +127,7 @@ def _tables(
 ) -> dict[str, Table]:
     found = [
         scores_table(scores, comparison),
-        differences_table(analysis.comparisons, comparison.leaks),
+        differences_table(analysis.comparisons, comparison),
         detail.labels_table(analysis, scores),
         detail.convergence_table(analysis.speeds, scores),
         detail.outcomes_table(comparison.results, scores),

@@ -39,6 +39,7 @@ def convergence_table(speeds: Sequence[Speed], scores: Scores) -> Table:
     """Steps until the validation score that the reference ends with."""
     columns = (
         "target",
+        "backbone",
         "labels, %",
         "arm",
         "score to reach",
@@ -50,9 +51,7 @@ def convergence_table(speeds: Sequence[Speed], scores: Scores) -> Table:
     )
     body = tuple(
         (
-            target_title(one.cell.target),
-            100 * one.cell.fraction,
-            one.arm,
+            *(target_title(one.cell.target), one.cell.backbone, 100 * one.cell.fraction, one.arm),
             *(one.goal, one.steps, one.reference_steps, one.ratio, one.low, one.high),
         )
         for one in speeds
@@ -64,20 +63,20 @@ def convergence_table(speeds: Sequence[Speed], scores: Scores) -> Table:
 
 def outcomes_table(results: Sequence[Result], scores: Scores) -> Table:
     """Structures found, missed and made up, summed over the runs of a cell."""
-    counts: dict[tuple[str, float, str], dict[str, int]] = {}
+    counts: dict[tuple[str, str, float, str], dict[str, int]] = {}
     for result in results:
         if result.outcomes:
-            of_cell = counts.setdefault((result.target, result.fraction, result.arm), {})
+            of_cell = counts.setdefault((result.target, result.backbone, result.fraction, result.arm), {})
             for name, count in result.outcomes.items():
                 of_cell[name] = of_cell.get(name, 0) + count
     names = ("found", "missed", "false positive", "absent")
     body: tuple[Row, ...] = tuple(
-        (target_title(target), 100 * fraction, arm, *(of_cell.get(name, 0) for name in names))
-        for (target, fraction, arm), of_cell in counts.items()
+        (target_title(target), backbone, 100 * fraction, arm, *(of_cell.get(name, 0) for name in names))
+        for (target, backbone, fraction, arm), of_cell in counts.items()
     )
     notes = "Summed over test cases, structures and seeds. A missed structure counts 0 in the scores, never left out."
-    columns = ("target", "labels, %", "arm", *names)
-    places = tuple(scores.place(target, arm, fraction) for target, fraction, arm in counts)
+    columns = ("target", "backbone", "labels, %", "arm", *names)
+    places = tuple(scores.place(target, arm, fraction, backbone) for target, backbone, fraction, arm in counts)
     return Table("outcomes", "Structures found and missed", columns, body, notes, places=places)
 
 

@@ -76,10 +76,7 @@ def _benchmark(folder: Path, left_out: list[tuple[Path, str]]) -> list[Compariso
         cells = _tried(lambda: list(read_json(folder / BENCHMARK)["cells"]), folder, left_out) or []
         parts = [_cell(folder, cell, left_out) for cell in cells]
         return [part for part in parts if part is not None]
-    cells = read_json(folder / BENCHMARK)["cells"]
-    failed = {failure.run for failure in whole.failures}
-    waiting = [folder / cell["run"] for cell in cells if not Run(folder / cell["run"]).finished]
-    left_out += [(path, "not finished yet; run genesis benchmark again") for path in waiting if path not in failed]
+    left_out += [(folder / name, "not finished yet; run genesis benchmark again") for name in whole.waiting]
     return [whole]
 
 
@@ -174,6 +171,7 @@ def _joined(found: Iterable[Comparison], left_out: list[tuple[Path, str]]) -> Co
         {arm: path for one in parts for arm, path in one.pretraining.items()},
         next((one.reference for one in parts if one.plan), "scratch"),
         tuple(failure for one in parts for failure in one.failures),
+        tuple(name for one in parts for name in one.waiting),
         tuple(
             {json.dumps([str(p) for p in vars(leak).values()]): leak for one in parts for leak in one.leaks}.values()
         ),

@@ -77,7 +77,7 @@ def run_identifier(row: ScoreRow, arm: str) -> str:
 def _median_run(row: ScoreRow, arm: str) -> Result | None:
     runs = next((cell.runs for cell in row.cells if cell.arm == arm), ())
     known = [run for run in runs if (run.run / "predictions" / FILE).is_file() and not np.isnan(run.score)]
-    middle = float(np.median([run.score for run in runs])) if runs else 0.0
+    middle = float(np.nanmedian([run.score for run in runs])) if known else 0.0
     return min(known, key=lambda run: abs(run.score - middle), default=None)
 
 

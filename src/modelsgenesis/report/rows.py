@@ -8,7 +8,7 @@ from modelsgenesis.evaluate.analysis import Analysis
 from modelsgenesis.evaluate.cells import cells
 from modelsgenesis.evaluate.comparison import ArmComparison, ArmSummary
 from modelsgenesis.evaluate.family import Row
-from modelsgenesis.evaluate.results import Comparison, Leak, Result
+from modelsgenesis.evaluate.results import Comparison, Result
 from modelsgenesis.report.facts import Facts
 from modelsgenesis.report.published import Published, landmarks, same_metric
 from modelsgenesis.report.tables import Table
@@ -30,6 +30,7 @@ class ScoreCell:
         anchor: of its runs in the page.
         runs: of the arm.
         leaks: its pre-training saw test or validation data of the target.
+        spoilt: its pre-training did, or that of the reference.
     """
 
     arm: str
@@ -41,6 +42,7 @@ class ScoreCell:
     anchor: str = ""
     runs: tuple[Result, ...] = ()
     leaks: bool = False
+    spoilt: bool = False
 
     @property
     def text(self) -> str:
@@ -54,7 +56,7 @@ class ScoreCell:
     @property
     def mark(self) -> str:
         """▲ or ▼ against the reference; empty where undecided, and where a leak takes its worth away."""
-        return f" {MARKS[self.outcome]}" if self.outcome in MARKS and not self.leaks else ""
+        return f" {MARKS[self.outcome]}" if self.outcome in MARKS and not self.spoilt else ""
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,9 @@ class ScoreRow:
     is_same_metric: bool = True
 
     @property
-    def leaking(self) -> tuple[str, ...]:
-        """Arms whose pre-training saw test or validation data of the target."""
-        return tuple(cell.arm for cell in self.cells if cell.leaks)
+    def spoilt(self) -> tuple[str, ...]:
+        """Arms whose comparison with the reference a leak takes the worth of."""
+        return tuple(cell.arm for cell in self.cells if cell.spoilt)
 
     @property
     def metric(self) -> str:
@@ -127,8 +129,11 @@ def score_rows(comparison: Comparison, analysis: Analysis, facts: Mapping[str, F
         found = tuple(
             _cell(arm, row, of_arms.get(arm, ()), analysis, f"runs-{number}-{k}") for k, arm in enumerate(arms)
         )
-        leaking = {leak.arm for leak in comparison.leaks if leak.target == row.cell.target}
-        found = tuple(replace(cell, leaks=cell.arm in leaking) for cell in found)
+        target = row.cell.target
+        found = tuple(
+            replace(cell, leaks=comparison.leaked(cell.arm, target), spoilt=comparison.spoilt(cell.arm, target))
+            for cell in found
+        )
         note = ", ".join(
             ([row.cell.backbone] if targets.count(row.cell.target) > 1 else [])
             + ([f"{share(row.cell.fraction)} of the labels"] if row.cell.fraction < 1 else [])
@@ -190,12 +195,12 @@ def scores_table(scores: Scores, comparison: Comparison) -> Table:
     return Table("scores", "Scores on the test subjects", columns, tuple(body), notes, frozenset(best))
 
 
-def differences_table(comparisons: Sequence[ArmComparison], leaks: Sequence[Leak]) -> Table:
+def differences_table(compared: Sequence[ArmComparison], comparison: Comparison) -> Table:
     """Every arm against the reference, all numbers in full."""
-    leaking = {(leak.arm, leak.target) for leak in leaks}
     columns = (
         *("target", "backbone", "labels, %", "metric", "arm", "reference", "difference", "low", "high"),
-        *("p", "p (Holm)", "p (papers' t-test)", "Hedges' g", "seeds", "subjects", "outcome"),
+        *("over", "p", "p (Holm)", "p (papers' t-test)", "Hedges' g"),
+        *("seeds", "seeds of the reference", "subjects", "outcome"),
     )
     body = tuple(
         (
@@ -206,17 +211,17 @@ def differences_table(comparisons: Sequence[ArmComparison], leaks: Sequence[Leak
             one.arm.arm,
             one.reference.arm,
             *(one.difference.value, one.difference.low, one.difference.high),
+            " and ".join(one.difference.over),
             one.tests["both"].p,
             one.adjusted.get("both", math.nan),
             one.tests["papers"].p,
             one.effects.hedges_g,
-            len(one.arm.scores),
-            one.arm.subjects,
-            one.outcome + (" (leak)" if (one.arm.arm, one.cell.target) in leaking else ""),
+            *(len(one.arm.scores), len(one.reference.scores), one.arm.subjects),
+            one.outcome + (" (leak)" if comparison.spoilt(one.arm.arm, one.cell.target) else ""),
         )
-        for one in comparisons
+        for one in compared
     )
-    notes = "low, high: 95 % interval over seeds and test subjects; p over both, before and after Holm's correction."
+    notes = "low, high: 95 % interval over seeds, test subjects or both; p over both, or none."
     return Table("differences", "Differences from the reference", columns, body, notes)
 
 

@@ -8,10 +8,15 @@ from modelsgenesis.evaluate.analysis import Analysis, Verdict
 from modelsgenesis.evaluate.comparison import ArmComparison
 from modelsgenesis.evaluate.efficiency import LabelsNeeded
 from modelsgenesis.evaluate.results import Comparison, Leak, Result
-from modelsgenesis.report.words import capital, counted, listed, ranged, share, signed, target_title
+from modelsgenesis.report.rows import difference_words
+from modelsgenesis.report.words import capital, counted, listed, ranged, share, target_title
 
 FEW_SEEDS = 3
 """Up to so many seeds an arm, the paragraph warns."""
+SPEED_SEEDS = 5
+"""From so many seeds an arm, fewer steps are told."""
+NAMED_ARMS = 2
+"""Up to so many arms that differ, the headline names them."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,11 @@ def verdict(comparison: Comparison, analysis: Analysis) -> list[Sentence]:
     """The paragraph, from the statistics alone; what is not in them is not said."""
     found = [Sentence(_compared(comparison, analysis))]
     for one in analysis.verdicts:
-        found.append(Sentence(_outcome(one, analysis), "finding"))
+        found += [Sentence(text, "finding") for text in _outcomes(one)]
         found += [Sentence(text) for text in (_gains(one), _missed(one)) if text]
-    if analysis.comparisons:
+    if analysis.verdicts:
         found.append(Sentence(_rule(analysis)))
-    else:
+    elif not analysis.comparisons:
         found.append(Sentence(_nothing_compared(comparison), "caution"))
     return [*found, *(Sentence(text, "caution") for text in _cautions(comparison, analysis))]
 
@@ -53,60 +58,59 @@ def _compared(comparison: Comparison, analysis: Analysis) -> str:
     return f"{capital(', '.join(parts))}."
 
 
-def _outcome(one: Verdict, analysis: Analysis) -> str:
-    """Where an arm is better, worse, undecided or untested, with the most labels."""
-    tally, arm = one.tallies[-1], _named(one, analysis)
-    ours = {
-        compared.cell.target: compared
-        for compared in analysis.comparisons
-        if (compared.arm.arm, compared.cell.backbone, compared.cell.fraction) == (one.arm, one.backbone, tally.fraction)
-    }
-    told = [
-        f"{outcome} than {one.reference} on {listed([_difference(ours[target]) for target in targets])}"
-        for outcome, targets in (("better", tally.better), ("worse", tally.worse))
-        if targets
-    ]
-    undecided = listed([_difference(ours[target]) for target in tally.undecided])
-    untested = listed([target_title(target) for target in tally.untested])
-    labels = "" if tally.fraction == 1 else f"with {share(tally.fraction)} of the labels, "
-    if told:
-        text = f"{labels}{arm} is {' and '.join(told)}"
-        text += f"; on {undecided} the data do not decide" if tally.undecided else ""
-    elif tally.undecided:
-        shown = f"no difference between {arm} and {one.reference} is shown on {undecided}"
-        text = f"{labels}{shown}, which is no proof of equality"
-    else:
-        return capital(f"whether {arm} differs from {one.reference} cannot be tested on {untested}.")
-    text += f"; {untested} cannot be tested" if tally.untested else ""
-    return f"{capital(text)}."
+def _outcomes(one: Verdict) -> Iterator[str]:
+    """Where an arm is better, worse, undecided or untested: each target with its most labels, others if decided."""
+    for tally in reversed(one.tallies):
+        most = {target for target, fraction in one.most.items() if fraction == tally.fraction}
+        undecided = [_difference(ours) for ours in tally.undecided if ours.cell.target in most]
+        untested = [target_title(ours.cell.target) for ours in tally.untested if ours.cell.target in most]
+        told = [
+            f"{outcome} than {one.reference} on {listed([_difference(compared) for compared in ours])}"
+            for outcome, ours in (("better", tally.better), ("worse", tally.worse))
+            if ours
+        ]
+        parts = []
+        if told:
+            parts.append(f"{named(one)} is {' and '.join(told)}")
+            parts += [f"on {listed(undecided)} the data do not decide"] if undecided else []
+        elif undecided:
+            shown = f"no difference between {named(one)} and {one.reference} is shown on {listed(undecided)}"
+            parts.append(f"{shown}, which is no proof of equality")
+        if untested:
+            whether = "" if parts else f"whether {named(one)} differs from {one.reference} "
+            parts.append(f"{whether}cannot be tested on {listed(untested)}")
+        if parts:
+            labels = "" if tally.fraction == 1 else f"with {share(tally.fraction)} of the labels, "
+            yield f"{capital(labels + '; '.join(parts))}."
 
 
-def _named(one: Verdict, analysis: Analysis) -> str:
-    several = len({verdict.backbone for verdict in analysis.verdicts}) > 1
-    return f"{one.arm} ({one.backbone})" if several else one.arm
+def named(one: Verdict) -> str:
+    """The arm, and its network where that is a claim of its own."""
+    return f"{one.arm} ({one.backbone})" if one.backbone else one.arm
 
 
 def _difference(one: ArmComparison) -> str:
     """The target with its difference and interval."""
-    limits = f" [{signed(one.difference.low)}, {signed(one.difference.high)}]"
-    return (
-        target_title(one.cell.target)
-        + f" ({signed(one.difference.value)}"
-        + (")" if math.isnan(one.difference.low) else f"{limits})")
-    )
+    return f"{target_title(one.cell.target)} ({difference_words(one)})"
 
 
 def _gains(one: Verdict) -> str:
-    """Labels and steps saved, on the targets where their intervals leave no doubt."""
-    fewer = [labels for labels in one.labels if labels.saved_low > 0]
-    faster = [speed for speed in one.speeds if speed.high < 1]
+    """Labels and steps saved, where that is beyond doubt.
+
+    Fewer labels are enough where the arm is better with all of them, after correction, and nowhere else. Percentiles
+    over few seeds say "faster" of equal arms in one case of five, so that steps need `SPEED_SEEDS`.
+    """
+    better = {(ours.cell.target, ours.cell.metric) for t in one.tallies if t.fraction == 1 for ours in t.better}
+    fewer = [labels for labels in one.labels if (labels.target, labels.metric) in better and labels.saved_low > 0]
+    faster = [speed for speed in one.speeds if speed.high < 1 and speed.seeds >= SPEED_SEEDS]
     parts = []
     if fewer:
         shares = [f"{target_title(labels.target)} ({_share(labels)})" for labels in fewer]
         parts.append(f"for what {one.reference} reaches with all labels it needs fewer on {listed(shares)}")
     if faster:
         ratios = [f"{target_title(speed.cell.target)} ({share(round(speed.ratio, 2))})" for speed in faster]
-        parts.append(f"for the last validation score of {one.reference} it needs fewer steps on {listed(ratios)}")
+        steps = f"for the last validation score of {one.reference} it needs fewer steps on {listed(ratios)}"
+        parts.append(f"{steps}, without correction for the number of targets")
     return f"{capital('; '.join(parts))}." if parts else ""
 
 
@@ -125,10 +129,13 @@ def _missed(one: Verdict) -> str:
 
 
 def _rule(analysis: Analysis) -> str:
-    tested = sum(not math.isnan(one.adjusted.get("both", math.nan)) for one in analysis.comparisons)
-    corrected = " after Holm's correction" if tested > 1 else ""
-    what = f"p\N{NO-BREAK SPACE}<\N{NO-BREAK SPACE}0.05{corrected}, over seeds and test subjects"
-    return f"Better and worse mean {what}; brackets: 95\N{NO-BREAK SPACE}% intervals."
+    """What the words and brackets above mean."""
+    tested = [one for one in analysis.comparisons if one.outcome != "untested"]
+    corrected = any(one.adjusted["both"] != one.tests["both"].p for one in tested)
+    holm, plain = (" after Holm's correction", " without it") if corrected else ("", "")
+    p = f"p\N{NO-BREAK SPACE}<\N{NO-BREAK SPACE}0.05{holm}, over seeds and test subjects"
+    meaning = f"better and worse mean {p}; " if tested else ""
+    return f"{capital(meaning)}{'b' if tested else 'B'}rackets: 95\N{NO-BREAK SPACE}% intervals{plain}."
 
 
 def _nothing_compared(comparison: Comparison) -> str:
@@ -148,11 +155,31 @@ def _cautions(comparison: Comparison, analysis: Analysis) -> Iterator[str]:
         yield f"{some} nothing is known of how far training again would move the numbers."
     elif seeds and min(seeds) <= FEW_SEEDS:
         yield f"{capital(counted(min(seeds), 'seed'))} say little about the spread."
-    if comparison.failures:
-        failed, every = len(comparison.failures), len(comparison.failures) + len(comparison.results)
-        verb = "is" if failed == 1 else "are"
-        yield f"{capital(counted(failed, 'run'))} of {every} did not finish and {verb} not in the numbers."
+    yield from _unpaired(analysis)
+    yield from _unfinished(comparison)
     yield from _undefined(comparison.results)
+
+
+def _unpaired(analysis: Analysis) -> Iterator[str]:
+    lacking = [one for one in analysis.comparisons if not one.paired and one.outcome != "untested"]
+    if lacking:
+        names = dict.fromkeys(f"{one.arm.arm} on {target_title(one.cell.target)}" for one in lacking)
+        other = f"other seeds than {lacking[0].reference.arm}"
+        yield f"{capital(listed(list(names)))} had {other}: such runs cannot be paired, and less is seen."
+
+
+def _unfinished(comparison: Comparison) -> Iterator[str]:
+    runs = [one for one in comparison.failures if one.name.startswith("runs/")]
+    every = len(runs) + len(comparison.waiting) + len(comparison.results)
+    if runs:
+        verb = "is" if len(runs) == 1 else "are"
+        yield f"{capital(counted(len(runs), 'run'))} of {every} did not finish and {verb} not in the numbers."
+    if comparison.waiting:
+        verb = "is" if len(comparison.waiting) == 1 else "are"
+        yield f"{capital(counted(len(comparison.waiting), 'run'))} of {every} {verb} still to come."
+    others = len(comparison.failures) - len(runs)
+    if others:
+        yield f"{capital(counted(others, 'job'))} before the runs (data, pre-training or tuning) failed."
 
 
 def _leaks(leaks: Sequence[Leak]) -> Iterator[str]:
@@ -177,21 +204,28 @@ def _undefined(results: Sequence[Result]) -> Iterator[str]:
 
 def headline(comparison: Comparison, analysis: Analysis) -> str:
     """A few words for the top of the page; a target with a leak counts for nothing."""
-    leaking = {leak.target for leak in comparison.leaks}
-    better = {target for one in analysis.verdicts for target in one.tallies[-1].better} - leaking
-    worse = {target for one in analysis.verdicts for target in one.tallies[-1].worse} - leaking
-    targets = {result.target for result in comparison.results}
     if not comparison.results:
         return "Pre-training, not yet put to use"
     if not analysis.comparisons:
         return "Scores, with nothing to compare them with"
-    if better and worse:
-        return f"Better on {counted(len(better), '').strip()}, worse on {_of(len(worse), len(targets))}"
-    if better or worse:
-        return f"Pre-training {'helps' if better else 'hurts'} on {_of(len(better or worse), len(targets))}"
-    if targets <= leaking:
+    if not analysis.verdicts:
         return "Pre-training saw the test data"
-    return "No difference shown"
+    every = len({result.target for result in comparison.results})
+    better = [{ours.cell.target for tally in one.tallies for ours in tally.better} for one in analysis.verdicts]
+    worse = [{ours.cell.target for tally in one.tallies for ours in tally.worse} for one in analysis.verdicts]
+    arms = [(one, b, w) for one, b, w in zip(analysis.verdicts, better, worse, strict=True) if b or w]
+    if not arms:
+        tested = any(tally.undecided for one in analysis.verdicts for tally in one.tallies)
+        return "No difference shown" if tested else "No difference could be tested"
+    if len(analysis.verdicts) == 1 or len(arms) > NAMED_ARMS:
+        return f"Pre-training {_helps(set().union(*better), set().union(*worse), every)}"
+    return capital("; ".join(f"{named(one)} {_helps(b, w, every)}" for one, b, w in arms))
+
+
+def _helps(better: set[str], worse: set[str], every: int) -> str:
+    if better and worse:
+        return f"helps on {counted(len(better), '').strip()}, hurts on {_of(len(worse), every)}"
+    return f"{'helps' if better else 'hurts'} on {_of(len(better or worse), every)}"
 
 
 def _of(some: int, every: int) -> str:
