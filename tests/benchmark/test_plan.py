@@ -71,6 +71,10 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
             "data.ncc.phantoms.casess: no such setting, did you mean cases?",
         ),
         ({"data": {"ncc": {"target": "nodules"}}}, "data.ncc.target: 'nodules' is unknown; valid: bms"),
+        (
+            {"data": {"ncc": {"metric": "hd95"}}},
+            "data.ncc.metric: results cannot be judged by 'hd95'",
+        ),
         ({"data": {"ncc": {"path": "x"}}}, "data.ncc: has phantoms and a path"),
         ({"data": {"ncc": {"phantoms": {"name": "lung"}}}}, "data.ncc.phantoms.name: 'lung' is unknown; valid: ct"),
         ({"data": {"a b": {"target": "ncc", "path": "x"}}}, "data.a b: names are letters"),

@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import pytest
 
-from modelsgenesis.evaluate.analysis import analyse, verdicts
+from modelsgenesis.evaluate.analysis import Tally, analyse
 from modelsgenesis.evaluate.cells import Runs
-from modelsgenesis.evaluate.results import Comparison
+from modelsgenesis.evaluate.results import Comparison, Leak
 from tests.evaluate.simulated_runs import Spreads, names, segmented, two_tables
 
 EFFECTS = {"up": 0.1, "even": 0.0, "down": -0.1}
@@ -39,36 +39,48 @@ def comparison(runs: int = 4) -> Comparison:
     return Comparison(tuple(run for of_cell in found for run in of_cell))
 
 
+def targets(tally: Tally) -> tuple[list[str], ...]:
+    """Of better, worse, undecided and untested."""
+    outcomes = (tally.better, tally.worse, tally.undecided, tally.untested)
+    return tuple([one.cell.target for one in ones] for ones in outcomes)
+
+
 def test_verdict_counts_targets_by_outcome() -> None:
     found = analyse(comparison(), resamples=200)
     (verdict,) = found.verdicts
-    assert (verdict.arm, verdict.reference, verdict.backbone) == ("genesis", "scratch", "unet3d")
+    assert (verdict.arm, verdict.reference, verdict.backbone) == ("genesis", "scratch", "")
     assert [tally.fraction for tally in verdict.tallies] == list(FRACTIONS)
     for tally in verdict.tallies:
-        assert (tally.better, tally.worse, tally.untested) == (("up",), ("down",), ())
-        assert tally.undecided == ("even",)
+        assert targets(tally) == (["up"], ["down"], ["even"], [])
+    assert verdict.most == dict.fromkeys(EFFECTS, 1.0)
     assert {one.target: one.outcome for one in verdict.labels} | {"even": ""} == {
         "up": "reached",
         "even": "",
         "down": "not reached",
     }
-    saved = sorted(one.saved for one in verdict.labels)
-    assert verdict.median_saved == saved[1]
     assert [one.cell.fraction for one in verdict.speeds] == [1.0] * 3
-    assert verdict.median_ratio == sorted(one.ratio for one in verdict.speeds)[1]
-    assert (verdict.missed, verdict.structures) == (0, 9 * 4 * 9)
-    assert (verdict.reference_missed, verdict.reference_structures) == (4 * 9, 4 * 9 * 10)
+    assert (verdict.missed, verdict.structures) == (0, 3 * 4 * 9)  # three targets, with all labels alone
+    assert (verdict.reference_missed, verdict.reference_structures) == (3 * 4, 3 * 4 * 10)
 
 
-def test_medians_count_what_is_not_reached_as_worse_than_any_number() -> None:
-    found = analyse(comparison(), resamples=50)
-    saved = [replace(found.labels[0], saved=value) for value in (30.0, -math.inf, 50.0, math.nan, 10.0)]
-    speeds = [
-        replace(found.speeds[2], cell=replace(found.speeds[2].cell, target=f"t{k}"), ratio=ratio)
-        for k, ratio in enumerate((1.0, math.inf, 0.5, 0.8))
-    ]
-    (verdict,) = verdicts(found.comparisons, saved, speeds)
-    assert (verdict.median_saved, verdict.median_ratio) == (10.0, 1.0)
+def test_networks_are_claims_of_their_own_only_where_a_target_has_several() -> None:
+    whole = comparison()
+    nested = replace(
+        whole, results=tuple(replace(one, backbone="unet2d") if one.target == "up" else one for one in whole.results)
+    )
+    crossed = replace(whole, results=(*whole.results, *(replace(one, backbone="unet2d") for one in whole.results)))
+    assert [one.backbone for one in analyse(nested, resamples=50).verdicts] == [""]
+    assert [one.backbone for one in analyse(crossed, resamples=50).verdicts] == ["unet3d", "unet2d"]
+
+
+def test_what_leaks_is_in_no_verdict() -> None:
+    leaks = (Leak(Path("p"), "genesis", "up", "subject", ("s",), "test"),)
+    (verdict,) = analyse(replace(comparison(), leaks=leaks), resamples=50).verdicts
+    assert [targets(tally) for tally in verdict.tallies] == [([], ["down"], ["even"], [])] * 3
+    assert {one.target for one in verdict.labels} == {one.cell.target for one in verdict.speeds} == {"even", "down"}
+    by_reference = replace(leaks[0], arm="scratch")
+    (verdict,) = analyse(replace(comparison(), leaks=(by_reference,)), resamples=50).verdicts
+    assert "up" not in verdict.most
 
 
 def test_everything_is_there_once() -> None:
@@ -88,7 +100,7 @@ def test_same_seed_same_numbers() -> None:
 
 def test_one_seed_is_untested_not_undecided() -> None:
     (verdict,) = analyse(comparison(runs=1), resamples=100).verdicts
-    assert all(set(tally.untested) == set(EFFECTS) for tally in verdict.tallies)
+    assert all(targets(tally) == ([], [], [], list(EFFECTS)) for tally in verdict.tallies)
 
 
 def test_nothing_to_compare() -> None:
@@ -105,6 +117,5 @@ def test_one_number_of_labels_has_no_labels_needed() -> None:
     whole = comparison()
     full = replace(whole, results=tuple(run for run in whole.results if run.fraction == 1))
     found = analyse(full, resamples=50)
-    assert found.labels == ()
-    assert math.isnan(found.verdicts[0].median_saved)
-    assert found.verdicts[0].median_ratio == pytest.approx(1.0, abs=1)
+    assert found.labels == found.verdicts[0].labels == ()
+    assert len(found.verdicts[0].speeds) == 3

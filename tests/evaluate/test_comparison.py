@@ -80,11 +80,14 @@ def test_one_seed_is_untested_but_has_an_interval_over_subjects() -> None:
         assert "seed" in found.tests[test].reason
 
 
-def test_one_subject_is_tested_over_seeds_and_says_so() -> None:
+def test_one_subject_has_an_interval_over_seeds_and_no_test_over_both() -> None:
     ours, theirs = segmented_pair(np.random.default_rng(6), Spreads(seed=0.02), subjects=1)
     found = compare(ours, theirs)
-    expected = stats.ttest_rel([run.score for run in ours], [run.score for run in theirs]).pvalue
-    assert found.tests["both"].p == pytest.approx(expected)
+    apart = [our.score - their.score for our, their in zip(ours, theirs, strict=True)]
+    expected = stats.ttest_1samp(apart, 0).confidence_interval()
+    assert (found.difference.low, found.difference.high) == pytest.approx(tuple(expected))
+    assert found.difference.over == ("seeds",)
+    assert found.outcome == "untested"
     assert "one test subject" in found.tests["both"].reason
     assert not found.tests["cases"].is_defined
     assert found.effects.reasons["paired"]
@@ -97,7 +100,7 @@ def test_a_metric_without_cases_is_tested_over_seeds() -> None:
     found = compare(ours, theirs)
     assert found.difference.over == ("seeds",)
     assert "cpm" in found.tests["both"].reason
-    assert found.tests["both"].is_defined
+    assert found.outcome == "untested"  # over seeds alone it would be another test
 
 
 @MAKERS
@@ -111,11 +114,10 @@ def test_identical_arms_are_untested_with_a_difference_of_exactly_0(make: Maker,
     assert found.tests["papers"].p == pytest.approx(1)  # two samples that happen to be equal
 
 
-def test_runs_without_a_score_are_left_out_and_named() -> None:
+def test_runs_without_a_score_are_left_out() -> None:
     ours, theirs = classified_pair(np.random.default_rng(9), LOGITS, runs=4)
     found = compare((replace(ours[0], score=math.nan), *ours[1:]), theirs)
     assert found.arm.seeds == (1, 2, 3)
-    assert found.arm.undefined == (0,)
     assert not found.paired
     none = compare(tuple(replace(run, score=math.nan) for run in ours), theirs)
     assert math.isnan(none.difference.value)

@@ -33,7 +33,7 @@ def test_twice_as_fast_is_a_ratio_of_a_half() -> None:
     theirs = runs("scratch", [curve(lambda step: step / 400)] * 3)
     found = compared(ours, theirs)
     assert (found.outcome, found.goal, found.steps, found.reference_steps) == ("reached", 1.0, 200, 400)
-    assert (found.ratio, found.low, found.high, found.never) == (0.5, 0.5, 0.5, 0.0)
+    assert (found.ratio, found.low, found.high, found.seeds) == (0.5, 0.5, 0.5, 3)
     assert (found.monitor, found.reason) == ("dice", "")
 
 
@@ -52,11 +52,18 @@ def test_a_run_that_stops_early_keeps_its_best() -> None:
     assert best[:, 0].tolist() == [0.3, 0.8, 0.8, 0.8]
 
 
+def test_nothing_is_reached_before_the_first_validation() -> None:
+    ours = runs("genesis", [curve(lambda _: 1.0, every=100)] * 2)
+    theirs = runs("scratch", [curve(lambda step: step / 400)] * 2)
+    found = compared(ours, theirs)
+    assert (found.steps, found.ratio, found.low, found.high) == (100, 0.25, 0.25, 0.25)
+
+
 def test_not_reached() -> None:
     ours = runs("genesis", [curve(lambda _: 0.4)] * 3)
     theirs = runs("scratch", [curve(lambda step: step / 400)] * 3)
     found = compared(ours, theirs)
-    assert (found.outcome, found.steps, found.ratio, found.never) == ("not reached", math.inf, math.inf, 1.0)
+    assert (found.outcome, found.steps, found.ratio) == ("not reached", math.inf, math.inf)
     assert (found.low, found.high) == (math.inf, math.inf)
 
 
@@ -110,7 +117,6 @@ def test_draws_of_seeds_show_the_whole_variance() -> None:
 
 def test_never_is_larger_than_any_number() -> None:
     values = np.array([0.0] * 10 + list(np.linspace(0.2, 0.4, 80)) + [math.inf] * 10)
-    found = limits(0.3, values, ("seeds",))
+    found = limits(0.3, values)
     assert (found.low, found.high) == (0, math.inf)
-    assert found.parts == {"below": 0.1, "inside": pytest.approx(0.8), "above": 0.1}
-    assert limits(0.3, values[2:-9], ("seeds",)).high < 0.41
+    assert limits(0.3, values[2:-9]).high < 0.41

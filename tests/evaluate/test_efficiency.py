@@ -143,6 +143,19 @@ def test_one_seed_has_limits_over_subjects_and_says_so() -> None:
     assert "one test subject" in alone.reason
 
 
+@pytest.mark.parametrize("subjects", [10, 1])
+def test_one_seed_at_one_number_of_labels_leaves_no_interval(subjects: int) -> None:
+    """The error there would be that of subjects alone, and the limits of the whole curve too near."""
+    (group,) = by_target(tables(0.07, Spreads(seed=0.02), runs=5, subjects=subjects))
+    runs = {arm: of_arm[:1] for arm, of_arm in group[2].arms.items()}
+    thin = CellTable(group[2].cell, runs, resamples=150)
+    found = labels_needed([group[0], group[1], thin, group[3]], "genesis", "scratch")
+    assert found.outcome == "reached"
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert "one seed" in found.reason
+
+
 @pytest.mark.parametrize(
     ("fractions", "reason"), [((0.1, 0.5), "not run with all labels"), ((1.0,), "fewer than two numbers of labels")]
 )

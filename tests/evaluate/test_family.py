@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.cells import Runs
-from modelsgenesis.evaluate.family import against_reference, cell_tables, holm, row
+from modelsgenesis.evaluate.family import against_reference, cell_tables, correct, holm, row, usual_family
 from modelsgenesis.evaluate.results import Comparison
 from tests.evaluate.simulated_runs import Spreads, names, segmented, two_tables
 
@@ -66,6 +66,17 @@ def test_a_family_is_what_it_is_said_to_be(family: tuple[str, ...], size: int) -
         for test in ("both",):  # statsmodels collects garbage in every call
             expected = multipletests([one.tests[test].p for one in members], method="holm")[1]
             assert [one.adjusted[test] for one in members] == pytest.approx(expected)
+
+
+def test_the_usual_family_is_all_targets_of_an_arm() -> None:
+    """On whichever network: 2D and 3D targets are one claim, unless a target has both."""
+    found = against_reference(cell_tables(comparison(1, {"scratch": 0.0, "genesis": 0.02}), resamples=50), "scratch")
+    flat = [replace(one, cell=replace(one.cell, backbone="unet2d")) for one in found]
+    mixed = [*flat[:2], *found[2:]]  # both numbers of labels of the first target
+    assert usual_family(mixed) == usual_family(found) == ("arm", "fraction")
+    assert correct(mixed)[-1].adjusted == correct(found)[-1].adjusted
+    assert usual_family([*found, *flat]) == ("arm", "backbone", "fraction")
+    assert correct([*found, *flat])[0].adjusted == correct(found)[0].adjusted
 
 
 def test_the_corrected_p_decides() -> None:

@@ -2,7 +2,9 @@
 
 import html as entities
 import json
+import math
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -12,11 +14,12 @@ from urllib.parse import unquote
 import numpy as np
 
 from modelsgenesis.evaluate.analysis import analyse
-from modelsgenesis.evaluate.examples import Example, write_examples
+from modelsgenesis.evaluate.examples import FILE, Example, write_examples
 from modelsgenesis.evaluate.reading import load_benchmark
 from modelsgenesis.report.build import Written, build_report, tables_of
 from modelsgenesis.report.bundle import packed_script
-from modelsgenesis.report.groups import ROOM_OF_A_RUN
+from modelsgenesis.report.groups import ROOM_OF_A_RUN, example_groups
+from modelsgenesis.report.rows import score_rows
 from tests.report.conftest import HOSTILE
 from tests.report.sample import Sample, write_benchmark
 
@@ -213,3 +216,14 @@ def test_images_have_examples_without_a_viewer(tmp_path: Path) -> None:
     assert 'viewBox="0 0 64 48.00"' in page
     assert "truth: none; answer: Mass 0.9" in page
     assert 'class="volume"' not in page
+
+
+def test_a_run_without_a_score_is_no_example(tmp_path: Path) -> None:
+    folder = write_benchmark(tmp_path / "benchmark", Sample({"lcs": {"scratch": 0.7}}, seeds=(0, 1, 2, 3), spread=0.05))
+    found = load_benchmark(folder)
+    defined = sorted(found.results[:3], key=lambda run: run.score)
+    for run in found.results[1:]:
+        shutil.copy(found.results[0].run / "predictions" / FILE, run.run / "predictions")
+    lost = replace(found, results=(*defined, replace(found.results[3], score=math.nan)))
+    (group,) = example_groups(lost, score_rows(lost, analyse(lost), {}), tmp_path, [])
+    assert group.folder == f"benchmark/{defined[1].run.relative_to(folder)}"

@@ -1,5 +1,6 @@
 """The paragraph says what the statistics say: a win, no difference, one seed, a leak, failures, nothing to compare."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,10 +72,81 @@ def test_leak_takes_the_win_away() -> None:
     assert "does not count" in text
 
 
-def test_failures_are_told() -> None:
-    failures = (Failure(Path("x"), "x", "out of memory"),)
-    _, text = told(Comparison((*runs("scratch", 0.6, 3), *runs("genesis", 0.75, 3)), failures=failures))
-    assert "One run of 7 did not finish and is not in the numbers." in text
+def test_a_leak_of_one_arm_leaves_the_others() -> None:
+    leak = Leak(Path("pretraining"), "other", "lcs", "subject", ("s1",), "test")
+    results = (*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5), *runs("other", 0.75, 5))
+    head, text = told(Comparison(results, leaks=(leak,)))
+    assert head == "Pre-training helps on the one target"
+    assert "Genesis is better than scratch" in text
+    assert "Other is better" not in text
+
+
+def test_a_finding_with_fewer_labels_is_told() -> None:
+    few = [replace(one, fraction=0.1) for one in (*runs("scratch", 0.6, 5), *runs("genesis", 0.5, 5))]
+    head, text = told(Comparison((*runs("scratch", 0.6, 5), *runs("genesis", 0.6, 5), *few)))
+    assert head == "Pre-training hurts on the one target"
+    assert "No difference between genesis and scratch is shown on LCS" in text
+    assert "With 10\N{NO-BREAK SPACE}% of the labels, genesis is worse than scratch on LCS" in text
+    only_few = [*few, *runs("scratch", 0.6, 5, "mine"), *runs("genesis", 0.6, 5, "mine")]
+    assert "With 10\N{NO-BREAK SPACE}% of the labels, genesis is worse" in told(Comparison(tuple(only_few)))[1]
+
+
+def test_arms_that_differ_are_named() -> None:
+    arms = (*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5), *runs("other", 0.5, 5))
+    assert told(Comparison(arms))[0] == "Genesis helps on the one target; other hurts on the one target"
+
+
+def test_fewer_labels_need_a_gain_that_is_shown() -> None:
+    """One seed reads 27 % off the curve too, and nothing tells by how much that may be wrong."""
+    for seeds in (1, 5):
+        curves = [
+            replace(one, fraction=share)
+            for share, lost in ((0.25, 0.1), (1.0, 0.0))
+            for one in (*runs("scratch", 0.6 - lost, seeds), *runs("genesis", 0.7 - lost, seeds))
+        ]
+        assert ("needs fewer on LCS" in told(Comparison(tuple(curves)))[1]) == (seeds == 5)
+
+
+def test_fewer_steps_need_five_seeds() -> None:
+    for seeds in (4, 5):
+        slow, fast = (
+            [
+                replace(one, monitor="dice", curve=tuple((s, min(s / end, 1)) for s in range(10, 101, 10)))
+                for one in ones
+            ]
+            for end, ones in ((100, runs("scratch", 0.6, seeds)), (50, runs("genesis", 0.6, seeds)))
+        )
+        told_fast = "it needs fewer steps on LCS (50\N{NO-BREAK SPACE}%), without correction"
+        assert (told_fast in told(Comparison((*slow, *fast)))[1]) == (seeds == 5)
+
+
+def test_nothing_tested_is_no_difference_shown() -> None:
+    head, text = told(Comparison((*runs("scratch", 0.6, 1), *runs("genesis", 0.75, 1))))
+    assert head == "No difference could be tested"
+    assert "Whether genesis differs from scratch cannot be tested on LCS." in text
+
+
+def test_two_metrics_of_a_target_are_told_apart() -> None:
+    better = (*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5))
+    worse = [replace(one, metric="nsd") for one in (*runs("scratch", 0.6, 5), *runs("genesis", 0.5, 5))]
+    _, text = told(Comparison((*better, *worse)))
+    assert "better than scratch on LCS (+0.1" in text
+    assert "worse than scratch on LCS (\N{MINUS SIGN}0.1" in text
+
+
+def test_runs_that_cannot_be_paired_are_a_caution() -> None:
+    results = (*runs("scratch", 0.6, 4), *runs("genesis", 0.75, 5))
+    assert "Genesis on LCS had other seeds than scratch" in told(Comparison(results))[1]
+
+
+def test_failures_and_what_is_to_come_are_told() -> None:
+    names = ("runs/lcs/genesis-1-3", "tuning/lcs/genesis-1-1000-a", "prepared/bms")
+    failures = tuple(Failure(Path(name), name, "out of memory") for name in names)
+    results = (*runs("scratch", 0.6, 3), *runs("genesis", 0.75, 3))
+    _, text = told(Comparison(results, failures=failures, waiting=("runs/lcs/scratch-1-3", "runs/lcs/scratch-1-4")))
+    assert "One run of 9 did not finish and is not in the numbers." in text
+    assert "Two runs of 9 are still to come." in text
+    assert "Two jobs before the runs (data, pre-training or tuning) failed." in text
 
 
 @pytest.mark.parametrize(
