@@ -70,3 +70,13 @@ def test_metrics_forget_what_comes_after_the_checkpoint_and_torn_lines(tmp_path:
     assert [entry["step"] for entry in run.metrics()] == [1, 2, 3]
     run.forget_after(2)
     assert run.metrics() == [{"step": 1, "loss": 0.1}, {"step": 2, "loss": 0.2}]
+
+
+def test_a_run_killed_in_its_first_moment_begins_again(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.begin("pretrain", Config(), "data", resume=False)
+    (tmp_path / "run" / "manifest.json").rename(tmp_path / "run" / ".manifest.json.1.partial")
+    with pytest.raises(UsageError, match="is not empty and is no run folder"):
+        run.begin("pretrain", Config(steps=4), "data", resume=True)
+    assert run.begin("pretrain", Config(), "data", resume=True)
+    assert not run.finished

@@ -1,6 +1,7 @@
 """Atomic writing: a file is there whole or not at all."""
 
 import csv
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -58,6 +59,12 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise GenesisError(f"{path}: cannot be read as JSON ({error})") from error
+
+
+def file_digest(path: Path) -> str:
+    """16 hexadecimal digits that identify the contents of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ from modelsgenesis.targets.copies import refuse_copies
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
-from modelsgenesis.training.augmentation import Augmentation
+from modelsgenesis.training.augmentation import Augmentation, Strength
 from modelsgenesis.training.checks import CheckSettings, ClassificationCheck, SegmentationCheck
 from modelsgenesis.training.figures import draw_curves
 from modelsgenesis.training.inference import InferenceSettings, Recipe
@@ -49,7 +49,7 @@ class FinetuneSettings:
 
     init: str = "scratch"
     """scratch, scratch:he, scratch:xavier, run:PATH or file:PATH."""
-    scope: str = "auto"
+    scope: Literal["auto", "encoder", "encoder-decoder"] = "auto"
     """What of the backbone is taken from init: encoder, encoder-decoder, or auto (encoder for a classification)."""
     rescale: bool = False
     """Bring convolutions taken from init to the size of fresh ones: the same function, which learns at the rates that
@@ -64,11 +64,11 @@ class FinetuneSettings:
     """Structures to learn: name -> the label values that make it up; empty: those the data set describes."""
     options: dict[str, str] = field(default_factory=dict)
     """Options of the target task; `genesis info TARGET` lists them."""
-    loss: str = "auto"
+    loss: Literal["auto", "dice-ce", "dice", "ce", "bce"] = "auto"
     """auto; dice-ce, dice or ce (segmentation), ce (classification), bce (multilabel)."""
     sampling: Sampling = "uniform"
     """Classification: training cases are drawn uniformly, or balanced: each class as often."""
-    augmentation: str = "light"
+    augmentation: Strength = "light"
     """off, flips, light or strong; flips and strong mirror, so they are not for labels that tell left from right."""
     held_out: bool = True
     """Predict the test cases when training has ended; off for runs that only choose settings."""

@@ -81,11 +81,20 @@ class Run:
             if not resume:
                 raise UsageError(f"{self.path}: holds an interrupted run; add --resume or choose another --out")
             return True
-        if self.path.exists() and any(self.path.iterdir()):
+        text = to_yaml(config)
+        if not self._barely_begun(text):
             raise UsageError(f"{self.path}: is not empty and is no run folder; choose another --out")
-        write_text(self._config, to_yaml(config))
-        write_json(self._manifest, {"command": command, "data": data, "finished": False, **_environment(config)})
+        manifest = {"command": command, "data": data, "finished": False, **_environment(config)}
+        write_text(self._config, text)
+        write_json(self._manifest, manifest)
         return True
+
+    def _barely_begun(self, config: str) -> bool:
+        """Whether nothing is here, or what a run of these settings leaves that is killed in its first moment."""
+        if not self.path.exists():
+            return True
+        left = [path for path in self.path.iterdir() if not path.name.endswith(".partial")]
+        return not left or (left == [self._config] and self._config.read_text(encoding="utf-8") == config)
 
     def _compare(self, command: str, config: Any, data: str) -> None:
         manifest, mine = self.manifest(), _flat(to_dict(config))

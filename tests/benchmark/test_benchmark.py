@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from modelsgenesis import cli
 from modelsgenesis.benchmark.journal import Journal
@@ -140,6 +141,36 @@ def test_runs_that_tuning_no_longer_chooses_are_named(other: Any, finished: Path
     with pytest.raises(UnfinishedBenchmarkError, match=said):
         benchmark(str(write(tmp_path, **changes)), out, processes=1)
     assert (out / "runs/ncc/scratch-1-0/weights.safetensors").read_bytes() == weights
+
+
+def test_runs_made_from_other_weights_are_named(finished: Path, tmp_path: Path) -> None:
+    """Also when the pre-training itself is finished: whoever changed its weights, scores of both are not mixed."""
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    weights = load_file(out / "pretraining/chest/weights.safetensors")
+    name = next(name for name, tensor in weights.items() if tensor.is_floating_point())
+    save_file({**weights, name: weights[name] + 1}, out / "pretraining/chest/weights.safetensors")
+    with pytest.raises(UnfinishedBenchmarkError, match=r"genesis-.*was made from another pretraining/chest; delete"):
+        benchmark(str(write(tmp_path, **CHANGES)), out, processes=1)
+    assert [one.arm for one in load_benchmark(out).results] == ["scratch", "genesis"]
+
+
+def test_only_some_data_leave_the_runs_of_others_in_the_comparison(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    more = {**CHANGES, "data": {"lcs": {"path": str(tmp_path)}}}  # holds no LiTS
+    with pytest.raises(UnfinishedBenchmarkError):
+        benchmark(str(write(tmp_path, **more)), out, only=["lcs"], processes=1)
+    assert [one.target for one in load_benchmark(out).results] == ["ncc", "ncc"]
+
+
+def test_a_finished_benchmark_has_no_time_left(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    plan = str(write(tmp_path, **CHANGES))
+    assert "about 0 s" in benchmark(plan, out, processes=1, dry=True)
+    shutil.rmtree(out / "runs")
+    assert "about 0 s" not in benchmark(plan, out, processes=1, dry=True)  # whatever the journal says of them
 
 
 def test_what_is_done_twice_and_what_fails(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,6 +108,10 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
             "the arms would train different networks (scratch unet3d of width 32",
         ),
         ({"settings": {"patch": {"shape": [16, 16]}}}, "backbone unet3d needs 3 sides, not [16, 16]"),
+        ({"tune": {"optim.lr": ["a b", "a/b"]}}, "two combinations would share the folder optim.lr=a_b"),
+        ({"settings": {"seed": 3}}, "settings: seed is set by inits, seeds"),
+        ({"data": {"ncc": {"settings": {"options": {"a": "b"}}}}}, "data.ncc.settings: options is set by"),
+        ({"data": {"ncc": {"options": {"x": "{LUNNA}"}}}}, "{LUNNA}: is neither among the paths nor"),
         ({"tune": {"seed": [1, 2]}}, "tune: seed must be the same for all"),
         ({"tune": {"optim.lr": []}}, "tune.optim.lr: has no values"),
         ({"seeds": [1, 1]}, "seeds: [1, 1] must be distinct"),
@@ -121,6 +125,35 @@ def test_what_does_not_fit_is_named(changes: Any, message: str, tmp_path: Path) 
     with pytest.raises(UsageError) as caught:
         check(loaded(tmp_path, **changes), "plan.yaml")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "message"),
+    [
+        ("data", "[ncc]", "data = "),
+        ("inits", "[scratch]", "inits = "),
+        ("inits", "scratch", "inits = "),
+        ("inits", "{genesis: {init: {3: scratch}}}", "inits.genesis.init"),
+    ],
+)
+def test_what_is_no_mapping_is_named(section: str, value: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(f"base: {write(tmp_path).name}\n{section}: {value}\n")
+    with pytest.raises(UsageError) as caught:
+        check(load_plan(str(path)), "wrong.yaml")
+    assert message in str(caught.value)
+
+
+def test_data_that_are_left_out_ask_for_nothing(tmp_path: Path) -> None:
+    changes: Any = {
+        "paths": {"L": ""},
+        "data": {"lcs": {"path": "x"}},
+        "inits": {"genesis": {"init": {"lcs": "scratch", "default": "file:{L}/weights.safetensors"}}},
+    }
+    plan = str(write(tmp_path, **changes))
+    assert missing(load_plan(plan)) == ["L"]
+    assert missing(load_plan(plan, only=["lcs"])) == []
+    assert load_plan(plan, only=["lcs"]).inits["genesis"].init == {"lcs": "scratch"}
 
 
 def test_all_of_it_at_once(tmp_path: Path) -> None:
@@ -214,6 +247,14 @@ def test_keys_follow_what_a_result_depends_on(tmp_path: Path) -> None:
     assert before["pretraining/chest"] == longer["pretraining/chest"]
     assert before["runs/ncc/scratch-1-0"] != longer["runs/ncc/scratch-1-0"]
     assert before == {k: v for k, v in of(seeds=[0, 1]).items() if k in before}  # more cells leave the others alone
+    weights = tmp_path / "weights.safetensors"
+    by_file = {}
+    for content in ("a", "b"):
+        weights.write_text(content)
+        by_file[content] = of(inits={"genesis": {"init": f"file:{weights}"}})["runs/ncc/genesis-1-0"]
+    assert len({before["runs/ncc/genesis-1-0"], *by_file.values()}) == 3
+    moved = weights.rename(tmp_path / "moved.safetensors")  # the same weights elsewhere
+    assert of(inits={"genesis": {"init": f"file:{moved}"}})["runs/ncc/genesis-1-0"] == by_file["b"]
     tuned = of(tune={"optim.lr": [0.1]})  # what it chooses counts, not how much was tried
     assert before["runs/ncc/scratch-1-0"] == tuned["runs/ncc/scratch-1-0"]
 

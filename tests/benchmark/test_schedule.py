@@ -89,8 +89,18 @@ def test_the_journal_survives_a_torn_line(tmp_path: Path) -> None:
     assert again.last("a") == {"job": "a", "status": "finished", "seconds": 2.0}
     again.add(job="a", status="failed", seconds=1.0)
     assert Journal(tmp_path).last("a")["status"] == "failed"
-    assert Journal(tmp_path).seconds_of("a") == 3.0
     assert Journal(tmp_path).last("b") == {}
+
+
+def test_the_time_of_a_job_is_that_of_its_last_try_from_its_beginning(tmp_path: Path) -> None:
+    journal, found = Journal(tmp_path), []
+    for status, seconds in (("interrupted", 2.0), ("finished", 3.0), ("finished", 1.0), ("failed", 4.0)):
+        journal.add(job="a", key="k", status="started")
+        journal.add(job="a", key="k", status=status, seconds=seconds)
+        found.append(journal.seconds_of("a"))
+    assert found == [2.0, 5.0, 1.0, 4.0]  # looking at data again is not reading them again
+    assert journal.finished("a", "k")  # at some time
+    assert not journal.finished("a", "other")
 
 
 def timed(*rows: tuple[str, float, Sequence[str]]) -> tuple[list[Job], dict[str, float]]:

@@ -1,6 +1,7 @@
 """Single jobs: stores from phantoms and from the training side of labelled data, a training stopped by a signal."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -42,6 +43,33 @@ def test_a_store_of_the_training_side(tmp_path: Path, monkeypatch: pytest.Monkey
     held = open_store(tmp_path / "stores" / "chest")
     assert {scan.subject for scan in held.scans} == {subject for subject, side in sides.items() if side != "test"}
     assert found["data"] == held.digest()
+
+
+def test_phantoms_of_another_plan_are_not_taken_for_those_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    digests = []
+    for cases in (1, 2):
+        job = jobs_of(tmp_path, stores={"chest": {"phantoms": {"cases": cases}}})["stores/chest"]
+        digests.append(perform(job)["data"])
+        assert len(open_store(tmp_path / "stores/chest").scans) == cases
+        shutil.rmtree(tmp_path / "stores")  # as the message about a changed plan says
+    assert digests[0] != digests[1]
+
+
+def test_who_is_tested_is_part_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    jobs = jobs_of(tmp_path)
+    perform(jobs["data/ncc"])
+    before = perform(jobs["prepared/ncc"])["data"]
+    assert perform(jobs["prepared/ncc"])["data"] == before
+    luna = tmp_path / "data" / "ncc"
+    (scan,) = (luna / "subset0").glob("*.mhd")
+    for part in (luna / "subset0").iterdir():
+        part.rename(luna / "subset9" / part.name)  # from training to test
+    assert scan.name in {path.name for path in (luna / "subset9").iterdir()}
+    assert perform(jobs["prepared/ncc"])["data"] != before
 
 
 def test_a_stopped_training_has_saved_its_state(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from modelsgenesis.benchmark.loading import placeholders
 from modelsgenesis.benchmark.matrix import pretrain_settings, resolved, source_of
 from modelsgenesis.benchmark.plan import DataSpec, InitSpec, Plan, StoreSpec
 from modelsgenesis.benchmark.tuning import combinations
@@ -21,6 +22,8 @@ from modelsgenesis.training.initial import resolve
 
 OF_ALL = ("init", "seed", "label_fraction", "fold", "labels", "options", "cache", "split", "images", "held_out")
 """Settings that are the same for all arms and backbones on one data set, or that the plan sets itself."""
+OF_PLAN = ("init", "seed", "label_fraction", "held_out", "cache", "options")
+"""Those that the plan sets itself."""
 OF_ARMS = (*OF_ALL, "loop")
 """What an arm cannot set: the same subjects and the same budget for each."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -28,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 def check(plan: Plan, source: str) -> None:
     """Raises UsageError listing everything in `plan` that does not fit; `source` names it."""
-    problems = [*_names(plan), *_seeds(plan), *_data(plan), *_stores(plan), *_arms(plan)]
+    problems = [*_names(plan), *_places(plan), *_seeds(plan), *_data(plan), *_stores(plan), *_arms(plan)]
     if not problems:  # settings can be told only where every name leads somewhere
         problems = list(dict.fromkeys(_settings(plan)))
     if problems:
@@ -54,6 +57,16 @@ def _names(plan: Plan) -> Iterator[str]:
         yield f"backbones.{name}: is the name of data too; inits could mean either"
     if plan.inits and plan.reference not in plan.inits:
         yield f"reference: {plan.reference} is not among the inits: {', '.join(plan.inits)}"
+
+
+def _places(plan: Plan) -> Iterator[str]:
+    """Places that nothing fills in, and settings that would be laid over without a word."""
+    for name in sorted(placeholders(plan) - set(plan.paths)):
+        yield f"{{{name}}}: is neither among the paths nor phantoms of the plan: {', '.join(plan.paths) or 'none'}"
+    given = {"settings": plan.settings, **{f"data.{name}.settings": one.settings for name, one in plan.data.items()}}
+    for place, settings in given.items():
+        for name in set(settings) & set(OF_PLAN):
+            yield f"{place}: {name} is set by inits, seeds, fractions or data.NAME.options"
 
 
 def _seeds(plan: Plan) -> Iterator[str]:

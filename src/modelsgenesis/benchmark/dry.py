@@ -3,22 +3,21 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from modelsgenesis.benchmark.estimate import OVERHEAD, calibrate, makespan, rates_of
+from modelsgenesis.benchmark.estimate import OVERHEAD, Rates, calibrate, makespan
 from modelsgenesis.benchmark.jobs import TRAINING, Job
-from modelsgenesis.benchmark.journal import Journal
 from modelsgenesis.benchmark.meter import spoken
 from modelsgenesis.benchmark.plan import Plan
+from modelsgenesis.benchmark.workers import Place
 
 
 def dry_run(
-    plan: Plan, jobs: Sequence[Job], journal: Journal, threads: int, processes: int, absent: Sequence[str]
+    plan: Plan, jobs: Sequence[Job], done: set[str], rates: Rates, seats: Sequence[Place], absent: Sequence[str]
 ) -> str:
-    """What `plan` would do and how long `processes` of `threads` each might need for what is not finished.
+    """What `plan` would do and how long workers in `seats` might need for what is not `done`.
 
-    Times come from the journal where it has any of that kind, else from a training step of every network, measured now.
+    Times are `rates` where they know any of that kind, else from a training step of every network, measured now.
     """
-    rates = rates_of(jobs, journal)
-    done = {job.name for job in jobs if journal.last(job.name).get("status") == "finished"}
+    processes, threads = len(seats), seats[0].threads
     left = [job for job in jobs if job.name not in done]
     unknown = [job for job in left if job.kind in TRAINING and (job.kind, job.group) not in rates.measured]
     timed = calibrate(unknown, rates, threads) if unknown else 0

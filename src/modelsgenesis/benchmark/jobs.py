@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from modelsgenesis.config import digest
+from modelsgenesis.files import file_digest
 from modelsgenesis.types import JSON
 
 Kind = Literal["phantoms", "store", "data", "pretraining", "tuning", "run"]
@@ -69,8 +71,16 @@ def keys(jobs: Sequence[Job]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for job in jobs:
-        found[job.name] = digest([job.kind, job.spec, [found[name] for name in job.needs]])
+        found[job.name] = digest([job.kind, _with_contents(job), [found[name] for name in job.needs]])
     return found
+
+
+def _with_contents(job: Job) -> JSON:
+    """The spec with the digest of the weights in a file for its place, which says nothing of them."""
+    kind, _, place = str(job.settings.get("init", "")).partition(":")
+    if kind != "file" or not Path(place).is_file():
+        return job.spec
+    return {**job.spec, "settings": {**job.settings, "init": f"file:{file_digest(Path(place))}"}}
 
 
 def training_cost(settings: JSON, shape: Sequence[int]) -> float:

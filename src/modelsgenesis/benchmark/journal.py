@@ -13,8 +13,9 @@ JOURNAL = "benchmark.jsonl"
 class Journal:
     """The file `benchmark.jsonl` of a benchmark.
 
-    Entries: `job`, `kind`, `group`, `cost`, `key`, `status` (started, finished, failed, interrupted), `seconds`, and
-    `message`, `data` or `score`; of a run that was tuned, the `choice` too.
+    Entries: `job`, `kind`, `group`, `cost`, `key`, `made_from` (job it needs -> digest of what that made), `status`
+    (started, finished, failed, interrupted), `seconds`, and `message`, or `score` and `data`, the digest of what was
+    made; of a run that was tuned, the `choice` too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,6 +38,10 @@ class Journal:
         """The last entry of a job; {} when there is none."""
         return self._latest.get(job, {})
 
+    def finished(self, job: str, key: str) -> bool:
+        """Whether a job with this key has come to its end at some time, whatever was begun since."""
+        return any(e["job"] == job and e["status"] == "finished" and e.get("key") == key for e in self.entries)
+
     def add(self, **entry: object) -> None:
         """Append an entry, on disk when this returns."""
         line = json.dumps(entry, ensure_ascii=False)
@@ -58,5 +63,10 @@ class Journal:
             return handle.read(1) == b"\n"
 
     def seconds_of(self, job: str) -> float:
-        """All seconds spent on a job, interrupted attempts included."""
-        return float(sum(entry.get("seconds", 0.0) for entry in self.entries if entry["job"] == job))
+        """Seconds a job took the last time, interrupted attempts at it included."""
+        spent, over = 0.0, False
+        for entry in self.entries:
+            if entry["job"] == job:
+                spent = (0.0 if over else spent) + float(entry.get("seconds", 0.0))
+                over = entry["status"] == "finished"
+        return spent

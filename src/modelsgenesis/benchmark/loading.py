@@ -1,12 +1,13 @@
 """Reading a plan: shipped ones by name, others from a file; base plans, places given on the command line."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from modelsgenesis.benchmark.matrix import place_of, source_of
 from modelsgenesis.benchmark.plan import DataSpec, InitSpec, Plan, StoreSpec
 from modelsgenesis.config import build, merge, read_yaml
 from modelsgenesis.errors import UsageError
@@ -41,10 +42,20 @@ def load_plan(name: str, places: Mapping[str, str] | None = None, only: Sequence
 
 def missing(plan: Plan) -> list[str]:
     """Names that --data must give before the plan can run."""
-    text = str([[d.path, d.options] for d in plan.data.values()]) + str(list(plan.stores.values())) + str(plan.inits)
-    named = {name for name in _PLACE.findall(text) if name in plan.paths}
     empty = {name for name, data in plan.data.items() if data.phantoms is None and not data.path}
-    return sorted(named | empty)
+    return sorted(placeholders(plan) & set(plan.paths) | empty)
+
+
+def placeholders(plan: Plan) -> set[str]:
+    """Names in braces that no place was given for."""
+    data = [text for one in plan.data.values() for text in (one.path, *one.options.values())]
+    stores = [text for store in plan.stores.values() for text in (store.path, *store.scans)]
+    inits = [
+        text
+        for one in plan.inits.values()
+        for text in (one.init.values() if isinstance(one.init, dict) else [one.init])
+    ]
+    return {name for text in (*data, *stores, *inits) for name in _PLACE.findall(text)}
 
 
 def _find(name: str) -> Path:
@@ -71,15 +82,20 @@ def _values(path: Path, seen: tuple[Path, ...]) -> JSON:
 
 def _without_nulls(values: JSON) -> JSON:
     """Entries that are null taken out, and with data what inits say of them."""
-    gone = {name for name, entry in (values.get("data") or {}).items() if entry is None}
+    gone = {name for name, entry in _entries(values, "data") if entry is None}
     for section in SECTIONS:
-        entries = values.get(section)
-        if isinstance(entries, dict):
-            values[section] = {name: entry for name, entry in entries.items() if entry is not None}
-    for arm in (values.get("inits") or {}).values():
+        if isinstance(values.get(section), dict):
+            values[section] = {name: entry for name, entry in _entries(values, section) if entry is not None}
+    for _, arm in _entries(values, "inits"):
         if isinstance(arm, dict) and isinstance(arm.get("init"), dict):
-            arm["init"] = {k: v for k, v in arm["init"].items() if v is not None and k.split("/")[0] not in gone}
+            arm["init"] = {k: v for k, v in arm["init"].items() if v is not None and str(k).split("/")[0] not in gone}
     return values
+
+
+def _entries(values: JSON, section: str) -> list[tuple[str, Any]]:
+    """Those of a section; none of one that is no mapping, which is told when the plan is built."""
+    found = values.get(section)
+    return list(found.items()) if isinstance(found, dict) else []
 
 
 def _limited(plan: Plan, only: Sequence[str], path: Path) -> Plan:
@@ -88,10 +104,10 @@ def _limited(plan: Plan, only: Sequence[str], path: Path) -> Plan:
         raise UsageError(f"--only {' '.join(unknown)}: not among the data of {path.name}: {', '.join(plan.data)}")
     if not only:
         return plan
-    gone = set(plan.data) - set(only)
-    inits = {name: replace(arm, init=_of_others(arm.init, gone)) for name, arm in plan.inits.items()}
-    text = str([arm.init for arm in inits.values()])
-    pretraining = {name: spec for name, spec in plan.pretraining.items() if f"pretraining:{name}'" in text}
+    networks = plan.backbones or {"": {}}
+    inits = {name: replace(arm, init=_used(arm.init, only, networks)) for name, arm in plan.inits.items()}
+    sources = {source_of(arm.init, data, network) for arm in inits.values() for data in only for network in networks}
+    pretraining = {name: spec for name, spec in plan.pretraining.items() if f"pretraining:{name}" in sources}
     used = {spec.store for spec in pretraining.values()}
     return replace(
         plan,
@@ -102,9 +118,12 @@ def _limited(plan: Plan, only: Sequence[str], path: Path) -> Plan:
     )
 
 
-def _of_others(init: Any, gone: set[str]) -> Any:
-    """An init without what it says of the data in `gone`; the default stays for those that are left."""
-    return {k: v for k, v in init.items() if k.split("/")[0] not in gone} if isinstance(init, dict) else init
+def _used(init: Any, kept: Sequence[str], networks: Iterable[str]) -> Any:
+    """What an init says of the data in `kept`."""
+    if not isinstance(init, dict):
+        return init
+    places = {place_of(init, data, network) for data in kept for network in networks}
+    return {place: source for place, source in init.items() if place in places}
 
 
 def _with_places(plan: Plan, given: dict[str, str], path: Path) -> Plan:

@@ -1,7 +1,7 @@
 """From a plan to its jobs: phantoms, stores, pre-training, tuning and runs, each with its resolved settings."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,10 +72,13 @@ def resolved(plan: Plan, data: str, backbone: JSON, arm: InitSpec) -> FinetuneSe
 
 def source_of(init: str | dict[str, str], data: str, backbone: str) -> str | None:
     """The init source of an arm for these data and this backbone; None when a mapping leaves them out."""
-    if isinstance(init, str):
-        return init
+    return init if isinstance(init, str) else init.get(place_of(init, data, backbone))
+
+
+def place_of(init: Mapping[str, str], data: str, backbone: str) -> str:
+    """Which entry of an init is for these data and this backbone; "" when none is."""
     places = (f"{data}/{backbone}", data, backbone, "default")
-    return next((init[place] for place in places if place and place in init), None)
+    return next((place for place in places if place and place in init), "")
 
 
 def pretrain_settings(plan: Plan, name: str) -> PretrainSettings:

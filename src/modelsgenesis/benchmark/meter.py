@@ -17,7 +17,7 @@ class Meter:
     """
 
     def __init__(self, total: int) -> None:
-        self._total, self._done, self._width = total, 0, 0
+        self._total, self._width = total, 0
         self._terminal = sys.stderr.isatty()
         self._shown = -math.inf
 
@@ -29,19 +29,15 @@ class Meter:
     ) -> None:
         self._clear()
 
-    def advance(self) -> None:
-        """One more job is done."""
-        self._done += 1
-
     @property
     def due(self) -> bool:
         """Whether it is time for another line."""
         return time.monotonic() - self._shown >= (_TERMINAL if self._terminal else _PIPE)
 
-    def show(self, seconds_left: float, failed: int, busy: Sequence[str]) -> None:
+    def show(self, done: int, seconds_left: float, failed: int, busy: Sequence[str]) -> None:
         """Show where things stand; `seconds_left` NaN: unknown."""
         self._shown = time.monotonic()
-        parts = [f"benchmark: {self._done}/{self._total} jobs", *([f"{failed} failed or not run"] if failed else [])]
+        parts = [f"benchmark: {done}/{self._total} jobs", *([f"{failed} failed or not run"] if failed else [])]
         parts.append("time left unknown yet" if math.isnan(seconds_left) else f"about {spoken(seconds_left)} left")
         line = ", ".join(parts) + (f"; now {', '.join(busy)}" if busy else "")
         if not self._terminal:

@@ -10,12 +10,13 @@ import yaml
 
 from modelsgenesis.benchmark.checks import check
 from modelsgenesis.benchmark.dry import dry_run
+from modelsgenesis.benchmark.estimate import rates_of
 from modelsgenesis.benchmark.jobs import TRAINING, Job, keys
 from modelsgenesis.benchmark.journal import Journal
 from modelsgenesis.benchmark.loading import load_plan, missing
 from modelsgenesis.benchmark.matrix import matrix
 from modelsgenesis.benchmark.plan import Plan
-from modelsgenesis.benchmark.schedule import Schedule, Standing
+from modelsgenesis.benchmark.schedule import Schedule, Standing, finished_before
 from modelsgenesis.benchmark.tuning import candidates
 from modelsgenesis.benchmark.work import perform
 from modelsgenesis.benchmark.workers import Place, Workers
@@ -61,15 +62,17 @@ def benchmark(
     check(loaded, plan)
     jobs = matrix(loaded)
     seats = _places(out, processes)
+    found, journal = keys(jobs), Journal(out)
+    _refuse_changed(out, jobs, found, journal)
     if dry:
-        return dry_run(loaded, jobs, Journal(out), seats[0].threads, len(seats), missing(loaded))
+        done = finished_before(out, jobs, found, journal)
+        return dry_run(loaded, jobs, done, rates_of(jobs, journal), seats, missing(loaded))
     if absent := missing(loaded):
         raise UsageError(f"{plan}: needs --data {'=PLACE --data '.join(absent)}=PLACE, or --only other data")
     with only_writer(out, "genesis benchmark"):
-        found, journal = keys(jobs), Journal(out)
-        _refuse_changed(out, jobs, found, journal)
+        journal = Journal(out)  # as it is now that nobody else writes to it
         write_text(out / "plan.yaml", to_yaml(loaded))
-        write_json(out / BENCHMARK, _contents(loaded, jobs))
+        write_json(out / BENCHMARK, _contents(loaded, [*jobs, *_others(out, load_plan(plan, places), jobs)]))
         after = stop_after * 60 if stop_after > 0 else None
         schedule = Schedule(out, jobs, found, journal, Workers(seats, perform), len(seats), after)
         standing = schedule.run()
@@ -114,7 +117,8 @@ def _refuse_changed(out: Path, jobs: Sequence[Job], found: Mapping[str, str], jo
     if not changed:
         return
     first = changed[0]
-    why = f" ({', '.join(_differences(out, first))})" if _differences(out, first) else ""
+    differing = _differences(out, first)
+    why = f" ({', '.join(differing)})" if differing else ""
     raise UsageError(
         f"{out}: the plan changed since {first.name}{why} and {len(changed) - 1} others were made; take another --out, "
         f"or delete their folders"
@@ -139,6 +143,12 @@ def _flat(values: JSON, prefix: str = "") -> JSON:
     return flat
 
 
+def _others(out: Path, whole: Plan, jobs: Sequence[Job]) -> list[Job]:
+    """Runs on data that --only leaves out now and that are there from before: they stay in the comparison."""
+    mine = {job.name for job in jobs}
+    return [job for job in matrix(whole) if job.name not in mine and Run(out / job.name).finished]
+
+
 def _contents(plan: Plan, jobs: Sequence[Job]) -> JSON:
     """What there is to be read in the folder: the runs and where they stand in the comparison."""
     cells = [{"run": job.name, **asdict(job.cell)} for job in jobs if job.kind == "run" and job.cell is not None]
@@ -148,9 +158,10 @@ def _contents(plan: Plan, jobs: Sequence[Job]) -> JSON:
 def _tuning(out: Path, jobs: Sequence[Job], standing: Standing) -> list[JSON]:
     """Of every cell that was tuned, what its trials reached on validation subjects and which was taken."""
     told: dict[tuple[str, ...], JSON] = {}
+    cells = {job.name: job.cell for job in jobs}
     for job in jobs:
-        if job.tuning and job.cell is not None and job.name in standing.chosen:
-            cell = job.cell
+        cell = cells[job.tuning[0]] if job.tuning else None  # of the trials, which may have other labels than the run
+        if cell is not None and job.name in standing.chosen:
             told[job.tuning] = {
                 "data": cell.data,
                 "arm": cell.arm,
@@ -185,4 +196,5 @@ def _devices() -> list[str]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     if not torch.cuda.is_available():
         return []
-    return given.split(",") if given else [str(number) for number in range(torch.cuda.device_count())]
+    there = torch.cuda.device_count()
+    return given.split(",")[:there] if given else [str(number) for number in range(there)]

@@ -1,5 +1,6 @@
 """Running the jobs of a benchmark: what is ready goes to a free worker; what fails costs itself and what needs it."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from modelsgenesis.benchmark.tuning import best
 from modelsgenesis.benchmark.workers import GRACE, Workers, log_of
 from modelsgenesis.config import merge
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.files import file_digest
 from modelsgenesis.run import Run
 from modelsgenesis.training.interrupt import StopSignal
 from modelsgenesis.types import JSON
@@ -38,6 +40,21 @@ class Standing:
     blocked: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
     chosen: dict[str, JSON] = field(default_factory=dict)
+
+
+def finished_before(folder: Path, jobs: Sequence[Job], keys: Mapping[str, str], journal: Journal) -> set[str]:
+    """Jobs that earlier calls finished with these settings and whose results are still in `folder`.
+
+    Whether data, weights and what tuning chooses are those of then is seen when the turn of a job comes.
+    """
+    return {job.name for job in jobs if journal.finished(job.name, keys[job.name]) and _there(folder, job)}
+
+
+def _there(folder: Path, job: Job) -> bool:
+    if job.kind in TRAINING:
+        return Run(folder / job.name).finished
+    made = job.kind == "phantoms" or (job.kind == "store" and job.spec["made"])
+    return not made or (folder / job.name).is_dir()
 
 
 class Schedule:
@@ -66,7 +83,8 @@ class Schedule:
         self._folder, self._jobs, self._keys, self._journal = folder, jobs, keys, journal
         self._workers, self._processes, self._stop_after = workers, processes, stop_after
         self._rates: Rates = rates_of(jobs, journal)
-        self._data: dict[str, str] = {}
+        self._before = finished_before(folder, jobs, keys, journal)
+        self._made: dict[str, str] = {}  # job -> digest of what it made
         self.standing = Standing()
 
     def run(self) -> Standing:
@@ -75,7 +93,7 @@ class Schedule:
         with StopSignal() as stop, Meter(len(self._jobs)) as meter:
             try:
                 while True:
-                    self._hand_out(meter)
+                    self._hand_out()
                     if not self._workers.busy:
                         return self.standing
                     for job, outcome in self._workers.finished(BEAT):
@@ -89,7 +107,7 @@ class Schedule:
             finally:
                 self._workers.close()
 
-    def _hand_out(self, meter: Meter) -> None:
+    def _hand_out(self) -> None:
         """Give ready jobs to free workers; those that are done already, or can never be, are told apart first."""
         again = True
         while again:
@@ -102,7 +120,7 @@ class Schedule:
                     self.standing.blocked[job.name] = lacking
                     again = True
                 elif self._ready(job):
-                    again |= self._begin(job, meter)
+                    again |= self._begin(job)
 
     def _settled(self, name: str) -> bool:
         return name in self.standing.finished or name in self.standing.failed or name in self.standing.blocked
@@ -118,13 +136,14 @@ class Schedule:
         tried = all(self._settled(name) for name in job.tuning)
         return tried and all(name in self.standing.finished for name in job.needs)
 
-    def _begin(self, job: Job, meter: Meter) -> bool:
+    def _begin(self, job: Job) -> bool:
         """Start `job` if a worker is free; true when it turned out to be settled already."""
         if self._done_before(job):
             self.standing.finished.add(job.name)
             if job.tuning:
                 self.standing.chosen[job.name] = self._journal.last(job.name)["choice"]
-            meter.advance()
+            if job.kind == "pretraining":
+                self._made[job.name] = self._weights(job)
             return True
         if not self._workers.free:
             return False
@@ -139,20 +158,23 @@ class Schedule:
 
     def _done_before(self, job: Job) -> bool:
         """Whether an earlier call finished `job` with these settings and data; data and stores are always looked at."""
+        if job.name not in self._before or job.kind in ("data", "store"):
+            return False
         last = self._journal.last(job.name)
-        if last.get("status") != "finished" or last.get("key") != self._keys[job.name]:
-            return False
-        if job.kind == "phantoms":
-            return (self._folder / job.name).is_dir()
-        if last.get("choice") != self._choice(job):
-            return False
-        same = last.get("data") == self._data.get(job.needs[0]) if job.needs else True
-        return job.kind in TRAINING and same and Run(self._folder / job.name).finished
+        return last.get("choice") == self._choice(job) and last.get("made_from", {}) == self._made_from(job)
+
+    def _made_from(self, job: Job) -> dict[str, str]:
+        return {name: self._made[name] for name in job.needs if name in self._made}
+
+    def _weights(self, job: Job) -> str:
+        """Digest of the weights of a pre-training that is done; as noted, where the file did not travel along."""
+        weights = Run(self._folder / job.name).weights
+        return file_digest(weights) if weights.is_file() else str(self._journal.last(job.name).get("data"))
 
     def _known_store(self, job: Job) -> Job:
         """A store that was finished earlier is opened only: its sources are not read to their digests again."""
-        last = self._journal.last(job.name)
-        if job.kind != "store" or last.get("status") != "finished" or not (self._folder / job.name).is_dir():
+        made = job.kind == "store" and self._journal.finished(job.name, self._keys[job.name])
+        if not made or not (self._folder / job.name).is_dir():
             return job
         return replace(job, spec={**job.spec, "made": False}, place=job.name)
 
@@ -161,26 +183,30 @@ class Schedule:
 
     def _with_choice(self, job: Job) -> Job:
         choice, held = self._choice(job), self._journal.last(job.name)
-        place = self._folder / job.name
-        if held.get("status") == "finished" and held.get("choice") != choice and place.is_dir():
-            raise GenesisError(
-                f"{place}: tuning chooses {choice or 'nothing'}, no longer {held.get('choice') or 'nothing'}; "
-                "delete that folder to have it made again"
-            )
+        if job.kind in TRAINING and held and Run(self._folder / job.name).exists:
+            self._refuse_other(job, choice, held)
         if choice is None:
             return job
         self.standing.chosen[job.name] = choice
         return replace(job, spec={**job.spec, "settings": merge(job.settings, choice)})
+
+    def _refuse_other(self, job: Job, choice: JSON | None, held: JSON) -> None:
+        """A run with other settings, or of other data or weights, than those it would be made with now."""
+        changed = [name for name, made in self._made_from(job).items() if held.get("made_from", {}).get(name) != made]
+        why = f"was made from another {changed[0]}" if changed else ""
+        if held.get("choice") != choice:
+            why = f"tuning chooses {choice or 'nothing'}, no longer {held.get('choice') or 'nothing'}"
+        if why:
+            raise GenesisError(f"{self._folder / job.name}: {why}; delete that folder to have it made again")
 
     def _take(self, job: Job, outcome: JSON, meter: Meter) -> None:
         """Enter what came of a job."""
         self._log(job, **outcome)
         if outcome["status"] == "finished":
             self.standing.finished.add(job.name)
-            self._rates.take(job, outcome["seconds"])
+            self._rates.take(job, self._journal.seconds_of(job.name))
             if outcome.get("data"):
-                self._data[job.name] = outcome["data"]
-            meter.advance()
+                self._made[job.name] = outcome["data"]
         elif outcome["status"] == "failed":
             self.standing.failed[job.name] = outcome["message"]
             meter.say(f"failed: {job.name}: {outcome['message']} (log: {log_of(self._folder, job.name)})")
@@ -188,7 +214,8 @@ class Schedule:
     def _log(self, job: Job, **entries: object) -> None:
         about = {"job": job.name, "kind": job.kind, "group": job.group, "cost": job.cost, "key": self._keys[job.name]}
         choice = {"choice": self.standing.chosen[job.name]} if job.name in self.standing.chosen else {}
-        self._journal.add(**about, **choice, **entries)
+        made = {"made_from": found} if (found := self._made_from(job)) else {}
+        self._journal.add(**about, **choice, **made, **entries)
 
     def _show(self, meter: Meter) -> None:
         if not meter.due:
@@ -196,9 +223,11 @@ class Schedule:
         left = self._jobs if not self.standing.failed else self._possible()
         seconds = {job.name: self._rates.seconds(job) for job in left}
         for name, spent in self._workers.busy.items():
-            seconds[name] = max(0.0, seconds[name] - spent)
-        time_left = makespan(left, self.standing.finished, seconds, self._processes)
-        meter.show(time_left, len(self.standing.failed) + len(self.standing.blocked), list(self._workers.busy))
+            seconds[name] = math.nan if math.isnan(seconds[name]) else max(0.0, seconds[name] - spent)
+        failed = {*self.standing.failed, *self.standing.blocked}
+        done = (self.standing.finished | self._before) - failed
+        time_left = makespan(left, done, seconds, self._processes)
+        meter.show(len(done), time_left, len(failed), list(self._workers.busy))
 
     def _possible(self) -> list[Job]:
         """Jobs that are done or may still be."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from modelsgenesis.benchmark.jobs import Job
 from modelsgenesis.config import merge
-from modelsgenesis.errors import GenesisError
+from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
 
@@ -29,7 +29,10 @@ class Candidate:
 
 
 def combinations(tune: Mapping[str, Sequence[Any]]) -> dict[str, JSON]:
-    """Name of each combination, safe in a path -> its settings; none when there is nothing to choose."""
+    """Name of each combination, safe in a path -> its settings; none when there is nothing to choose.
+
+    Raises UsageError when two of them have one name.
+    """
     if not tune:
         return {}
     named = {}
@@ -38,7 +41,10 @@ def combinations(tune: Mapping[str, Sequence[Any]]) -> dict[str, JSON]:
         overlay: JSON = {}
         for setting, value in zip(tune, values, strict=True):
             overlay = merge(overlay, nested(setting, value))
-        named["".join(c if c.isalnum() or c in ".=+-_" else "_" for c in label)] = overlay
+        name = "".join(c if c.isalnum() or c in ".=+-_" else "_" for c in label)
+        if name in named:
+            raise UsageError(f"tune: two combinations would share the folder {name}; values must differ in it")
+        named[name] = overlay
     return named
 
 

@@ -1,5 +1,6 @@
 """Doing one job, in the folder of the benchmark; every one of them can be killed and started again."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from modelsgenesis.benchmark.jobs import Job
-from modelsgenesis.config import build
-from modelsgenesis.files import write_csv
+from modelsgenesis.config import build, digest
+from modelsgenesis.files import file_digest, write_csv
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
 
@@ -18,7 +19,7 @@ CACHE = Path("cache")
 def perform(job: Job) -> JSON:
     """Do `job` in the working directory; what came of it, as plain values.
 
-    Results: `data`, the digest of what it made or read; of trainings `score`, the best validation.
+    Results: `data`, the digest of what it made or read for others; of trainings `score`, the best validation.
     Raises GenesisError as the commands do, InterruptedRunError when it was asked to stop and has saved its state.
     """
     return WORK[job.kind](job)
@@ -57,11 +58,12 @@ def _store(job: Job) -> JSON:
         config = build(PrepareSettings, job.spec["prepare"], f"{job.name}: prepare")
         scans = [line for line in job.place.split("\n") if line]
         if job.spec["phantoms"]:
-            scans = [str(Path("scans") / store.name)]
+            # named by what they are: those of another plan must not be taken for them
+            scans = [f"scans/{store.name}-{digest(job.spec['phantoms'])}"]
             _written(Path(scans[0]), job.spec["phantoms"])
         elif job.spec["of"]:
             scans, config = _unlabelled(job, config)
-        prepare(scans, store, config)
+        prepare(scans, store, config, int(os.environ.get("OMP_NUM_THREADS", 0)) or None)  # this worker's cores alone
     return {"data": open_store(store).digest()}
 
 
@@ -88,7 +90,9 @@ def _data(job: Job) -> JSON:
     values = job.settings | {"options": dict(job.options)}
     settings = build(FinetuneSettings, values, job.name)
     target = read_target(job.spec["target"], Path(job.place).absolute(), settings, CACHE.absolute())
-    return {"data": prepare_target(target, settings.images, CACHE.absolute()).digest(), "cases": len(target.cases)}
+    prepared = prepare_target(target, settings.images, CACHE.absolute())
+    held = [prepared.digest(), dict(target.sides), dict(target.findings)]  # also who is tested, which no image tells
+    return {"data": digest(held), "cases": len(target.cases)}
 
 
 def _pretraining(job: Job) -> JSON:
@@ -97,7 +101,7 @@ def _pretraining(job: Job) -> JSON:
     settings = build(PretrainSettings, job.settings, job.name)
     run = pretrain(Path(job.place), Path(job.name), settings, resume=True)
     _tidy(run, weights=True)
-    return {"data": run.manifest()["data"], "score": run.manifest()["best"].get("validation")}
+    return {"data": file_digest(run.weights), "score": run.manifest()["best"].get("validation")}
 
 
 def _training(job: Job) -> JSON:
@@ -110,7 +114,7 @@ def _training(job: Job) -> JSON:
         evaluate_run(run.path)
     manifest = run.manifest()
     _tidy(run, weights=job.kind == "run")
-    return {"data": manifest["data"], "score": manifest["best"].get(manifest["monitor"])}
+    return {"score": manifest["best"].get(manifest["monitor"])}
 
 
 def _tidy(run: Run, weights: bool) -> None:

@@ -1,5 +1,7 @@
 """Settings shared by pre-training and fine-tuning."""
 
+from typing import Literal
+
 from modelsgenesis.config import settings
 
 
@@ -7,16 +9,16 @@ from modelsgenesis.config import settings
 class OptimSettings:
     """Optimiser and learning-rate schedule."""
 
-    optimiser: str = "adamw"
-    """adamw, adam or sgd."""
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    """With decoupled weight decay, without, or plain."""
     lr: float = 1e-3
     """Learning rate (after warm-up)."""
     momentum: float = 0.9
     """For sgd."""
     weight_decay: float = 0.01
     """Decoupled for adamw."""
-    schedule: str = "cosine"
-    """cosine (linear warm-up, then half a cosine to zero), plateau, or constant."""
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    """cosine: half a cosine to zero; each after a linear warm-up."""
     warmup_steps: int = 200
     """Steps of linear warm-up, for any schedule."""
     plateau_factor: float = 0.5
