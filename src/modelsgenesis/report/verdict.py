@@ -15,6 +15,8 @@ FEW_SEEDS = 3
 """Up to so many seeds an arm, the paragraph warns."""
 SPEED_SEEDS = 5
 """From so many seeds an arm, fewer steps are told."""
+TOLD = 8
+"""Targets that a sentence lists: the papers' seven have room."""
 NAMED_ARMS = 2
 """Up to so many arms that differ, the headline names them."""
 
@@ -65,16 +67,16 @@ def _outcomes(one: Verdict) -> Iterator[str]:
         undecided = [_difference(ours) for ours in tally.undecided if ours.cell.target in most]
         untested = [target_title(ours.cell.target) for ours in tally.untested if ours.cell.target in most]
         told = [
-            f"{outcome} than {one.reference} on {listed([_difference(compared) for compared in ours])}"
+            f"{outcome} than {one.reference} on {listed([_difference(compared) for compared in ours], TOLD)}"
             for outcome, ours in (("better", tally.better), ("worse", tally.worse))
             if ours
         ]
         parts = []
         if told:
             parts.append(f"{named(one)} is {' and '.join(told)}")
-            parts += [f"on {listed(undecided)} the data do not decide"] if undecided else []
+            parts += [f"on {listed(undecided, TOLD)} the data do not decide"] if undecided else []
         elif undecided:
-            shown = f"no difference between {named(one)} and {one.reference} is shown on {listed(undecided)}"
+            shown = f"no difference between {named(one)} and {one.reference} is shown on {listed(undecided, TOLD)}"
             parts.append(f"{shown}, which is no proof of equality")
         if untested:
             whether = "" if parts else f"whether {named(one)} differs from {one.reference} "
