@@ -1,6 +1,7 @@
 """Plans of toy size, and jobs that take no time, for the tests of the benchmark."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def idle(name: str, *needs: str, **spec: Any) -> Job:
 
 
 def pretend(job: Job) -> JSON:
-    """Instead of work: fail, crash or wait as the job's spec says, and leave a trace in the working directory."""
+    """Instead of work: fail, crash, be deaf or wait as its spec says, and leave a trace in the working directory."""
     with Path("trace").open("a") as trace:
         trace.write(f"{job.name}\n")
     print(f"doing {job.name}")
@@ -78,5 +79,7 @@ def pretend(job: Job) -> JSON:
         os._exit(7)
     if job.spec.get("do") == "raise":
         raise ZeroDivisionError("a bug")
+    if job.spec.get("do") == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(float(job.spec.get("seconds", 0)))
     return {"data": job.name}

@@ -15,6 +15,8 @@ from modelsgenesis.benchmark.jobs import Job, keys
 from modelsgenesis.benchmark.journal import JOURNAL, Journal
 from modelsgenesis.benchmark.schedule import Schedule, Standing
 from modelsgenesis.benchmark.workers import Place, Workers, log_of
+from modelsgenesis.files import write_json
+from modelsgenesis.run import Run
 from tests.benchmark.plans import idle, pretend
 
 
@@ -153,3 +155,34 @@ def test_rates_come_from_jobs_of_the_same_kind(tmp_path: Path) -> None:
     assert rates.seconds(jobs[2]) == 15.0  # another data set: the rate of all
     assert rates.seconds(jobs[3]) == 20.0
     assert 0 < rates.seconds(jobs[4]) < 5
+
+
+def test_a_second_signal_ends_the_wait_for_jobs_under_way(tmp_path: Path) -> None:
+    """After the time given, a job that does not heed is given up when whoever began the benchmark has no more time."""
+    began = time.monotonic()
+    threading.Timer(6, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    standing = run(tmp_path, [idle("a", do="deaf", seconds=60)], stop_after=3)
+    assert standing.stopped == "stopped after the time given"
+    assert 6 <= time.monotonic() - began < 30
+
+
+def test_no_run_without_the_weights_it_starts_from(tmp_path: Path) -> None:
+    """The pre-training is finished, its weights were left on another machine: neither is trained, others are."""
+    pretraining = Run(tmp_path / "pretraining/chest")
+    jobs = [
+        Job("pretraining/chest", "pretraining", "chest"),
+        Job("runs/ncc/genesis", "run", "ncc", ("pretraining/chest",)),
+        Job("runs/ncc/scratch", "run", "ncc"),
+    ]
+    run(tmp_path, jobs[:1])
+    write_json(pretraining.path / "manifest.json", {"finished": True})
+    (pretraining.path / "config.yaml").touch()
+    standing = run(tmp_path, jobs)
+    assert trace(tmp_path) == ["pretraining/chest", "runs/ncc/scratch"]
+    assert list(standing.failed) == ["runs/ncc/genesis"]
+    message = standing.failed["runs/ncc/genesis"]
+    assert message.startswith(f"{pretraining.weights}: is not there, though pretraining/chest is finished; bring it")
+    assert "the group pretraining-chest" in message
+    pretraining.weights.touch()
+    assert not run(tmp_path, jobs).failed
+    assert trace(tmp_path).count("pretraining/chest") == 1

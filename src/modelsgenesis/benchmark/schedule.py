@@ -102,7 +102,7 @@ class Schedule:
                     late = self._stop_after is not None and time.monotonic() - began > self._stop_after
                     if stop.asked or late:
                         self.standing.stopped = "interrupted" if stop.asked else "stopped after the time given"
-                        self._wind_down(meter)
+                        self._wind_down(meter, stop)
                         return self.standing
             finally:
                 self._workers.close()
@@ -148,6 +148,7 @@ class Schedule:
         if not self._workers.free:
             return False
         try:
+            self._require_weights(job)
             chosen = self._with_choice(self._known_store(job))
         except GenesisError as error:
             self.standing.failed[job.name] = str(error)
@@ -177,6 +178,16 @@ class Schedule:
         if not made or not (self._folder / job.name).is_dir():
             return job
         return replace(job, spec={**job.spec, "made": False}, place=job.name)
+
+    def _require_weights(self, job: Job) -> None:
+        """Raises GenesisError when `job` starts from a finished pre-training whose weights are not in the folder."""
+        for name in job.needs:
+            weights = Run(self._folder / name).weights
+            if name.startswith("pretraining/") and not weights.is_file():
+                raise GenesisError(
+                    f"{weights}: is not there, though {name} is finished; bring it from where it was made (in pieces: "
+                    f"the group {name.replace('/', '-')}), or delete the folder {name} to have it made again"
+                )
 
     def _choice(self, job: Job) -> JSON | None:
         return best(self._folder, job) if job.tuning else None
@@ -235,11 +246,11 @@ class Schedule:
         kept = [job for job in self._jobs if job.name not in lost and not lost & set(job.needs)]
         return [replace(job, tuning=tuple(name for name in job.tuning if name not in lost)) for job in kept]
 
-    def _wind_down(self, meter: Meter) -> None:
-        """Have the jobs under way save their state."""
+    def _wind_down(self, meter: Meter, stop: StopSignal) -> None:
+        """Have the jobs under way save their state; one more signal ends the wait."""
         meter.say(f"{self.standing.stopped}; saving {', '.join(self._workers.busy) or 'nothing'}")
         self._workers.stop()
-        deadline = time.monotonic() + GRACE
-        while self._workers.busy and time.monotonic() < deadline:
+        deadline, asked = time.monotonic() + GRACE, stop.asked
+        while self._workers.busy and time.monotonic() < deadline and stop.asked == asked:
             for job, outcome in self._workers.finished(BEAT):
                 self._take(job, outcome, meter)
