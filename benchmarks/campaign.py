@@ -1,4 +1,4 @@
-"""The whole comparison on a borrowed GPU, a stretch at a time: `python -m benchmarks.campaign WORK OUT`.
+"""The whole comparison on a rented GPU, a stretch at a time: `python -m benchmarks.campaign WORK OUT`.
 
 Goes on with the benchmark in WORK for some minutes and writes what it has, runs and weights, to OUT as groups of pieces
 (`benchmarks.pieces`). Where WORK is not there, on another machine, it is put together first, from the `--pieces` named,
