@@ -22,6 +22,7 @@ class Journal:
         self._path = folder / JOURNAL
         self.entries = self._read()
         self._latest: dict[str, JSON] = {entry["job"]: entry for entry in self.entries}
+        self._finished = {(e["job"], e.get("key")) for e in self.entries if e["status"] == "finished"}
 
     def _read(self) -> list[JSON]:
         if not self._path.is_file():
@@ -40,7 +41,7 @@ class Journal:
 
     def finished(self, job: str, key: str) -> bool:
         """Whether a job with this key has come to its end at some time, whatever was begun since."""
-        return any(e["job"] == job and e["status"] == "finished" and e.get("key") == key for e in self.entries)
+        return (job, key) in self._finished
 
     def add(self, **entry: object) -> None:
         """Append an entry, on disk when this returns."""
@@ -56,6 +57,8 @@ class Journal:
             raise GenesisError(f"{self._path}: could not be written ({error.strerror}); free space?") from error
         self.entries.append(json.loads(line))
         self._latest[self.entries[-1]["job"]] = self.entries[-1]
+        if entry["status"] == "finished":
+            self._finished.add((str(entry["job"]), entry.get("key")))
 
     def _ends_well(self) -> bool:
         with self._path.open("rb") as handle:
