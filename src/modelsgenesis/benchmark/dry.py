@@ -36,7 +36,7 @@ def dry_run(
         f"(from {' and '.join(source) or 'nothing: all is done'}; early stopping makes it less)"
     )
     if absent:
-        lines.append(f"to be given: {' '.join(f'--data {name}=PLACE' for name in absent)}")
+        lines.append(f"to be given: --data {' '.join(f'{name}=PLACE' for name in absent)}")
     return "\n".join(lines)
 
 

@@ -68,7 +68,7 @@ def benchmark(
         done = finished_before(out, jobs, found, journal)
         return dry_run(loaded, jobs, done, rates_of(jobs, journal), seats, missing(loaded))
     if absent := missing(loaded):
-        raise UsageError(f"{plan}: needs --data {'=PLACE --data '.join(absent)}=PLACE, or --only other data")
+        raise UsageError(f"{plan}: needs --data {'=PLACE '.join(absent)}=PLACE, or --only other data")
     with only_writer(out, "genesis benchmark"):
         journal = Journal(out)  # as it is now that nobody else writes to it
         write_text(out / "plan.yaml", to_yaml(loaded))
