@@ -7,7 +7,7 @@ What the benchmark makes again stays behind: phantoms, stores, prepared scans an
 maps that are evaluated, and the weights of its fine-tuning runs. The runs are one group, a folder of OUT with pieces
 and their list; the weights of each pre-training are another, so that those which are needed next can travel alone.
 
-`--bare` writes one group, to OUT itself, without weights, logs and where the folder lay: what tables need. The tables
+`--bare` writes one group, to OUT itself, without weights, logs and where this lay: what tables need. The tables
 of docs/results.md are made from an unpacked folder as from the one the benchmark ran in.
 """
 
@@ -86,10 +86,11 @@ def _write(whole: bytes, out: Path, carried: Path | None = None) -> list[Path]:
 
 
 def _add(archive: tarfile.TarFile, path: Path, work: Path, bare: bool) -> None:
-    """`path` as it is named below `work`, alike on every machine; kept for good, without the place where `work` lay."""
+    """`path` as it is named below `work`, alike on every machine; kept for good, without where `work` and this directory lay."""
     about, content = archive.gettarinfo(path, path.relative_to(work).as_posix()), path.read_bytes()
     if bare:
-        content = content.replace(f"{work.absolute()}/".encode(), b"")
+        for place in (work.absolute(), Path.cwd()):
+            content = content.replace(f"{place}/".encode(), b"")
     about.mtime, about.uid, about.gid, about.uname, about.gname = int(about.mtime), 0, 0, "", ""
     about.size = len(content)
     archive.addfile(about, io.BytesIO(content))

@@ -253,7 +253,7 @@ def benchmark(given: Arguments) -> None:
         ("out", _flag(Path, "Folder for everything it makes.")),
         (
             "data",
-            _flag(tuple[str, ...], "NAME=PLACE ..., all after one --data: where data or downloads named in the plan lie."),
+            _flag(tuple[str, ...], "NAME=PLACE ..., all after one --data: where data or downloads of the plan lie."),
             one(default=()),
         ),
         ("only", _flag(tuple[str, ...], "Data of the plan to keep; empty: all."), one(default=())),
