@@ -86,7 +86,7 @@ def _write(whole: bytes, out: Path, carried: Path | None = None) -> list[Path]:
 
 
 def _add(archive: tarfile.TarFile, path: Path, work: Path, bare: bool) -> None:
-    """`path` as it is named below `work`, alike on every machine; kept for good, without where `work` and this directory lay."""
+    """`path` as it is named below `work`, alike on every machine; kept for good, without where it lay."""
     about, content = archive.gettarinfo(path, path.relative_to(work).as_posix()), path.read_bytes()
     if bare:
         for place in (work.absolute(), Path.cwd()):
