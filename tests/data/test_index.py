@@ -124,7 +124,10 @@ def test_many_files_are_indexed_in_linear_time(tmp_path: Path) -> None:
             (folder / f"{number:05d}.png").touch()
         table = folder / "subjects.csv"
         table.write_text("path,subject\n" + "".join(f"{number:05d}.png,S{number % 50}\n" for number in range(count)))
-        began = time.process_time()
-        assert len(index_sources([folder], str(table))) == count
-        seconds.append(time.process_time() - began)
+        tries = []
+        for _ in range(3):  # the fastest: a collection of garbage in one of them is not its work
+            began = time.process_time()
+            assert len(index_sources([folder], str(table))) == count
+            tries.append(time.process_time() - began)
+        seconds.append(min(tries))
     assert seconds[1] < 30 * seconds[0]  # eight times the files; sixty-four times the work were it quadratic

@@ -15,7 +15,7 @@ from modelsgenesis.data.prepare import PrepareSettings, prepare
 from modelsgenesis.data.store import open_store
 from tests.data.test_prepare import content, rejected, save
 
-SCANS = 90
+SCANS = 150
 """Enough that the signal comes before the last of them, however late a busy machine sends it."""
 SCRIPT = textwrap.dedent(
     """
