@@ -7,8 +7,8 @@ What the benchmark makes again stays behind: phantoms, stores, prepared scans an
 maps that are evaluated, and the weights of its fine-tuning runs. The runs are one group, a folder of OUT with pieces
 and their list; the weights of each pre-training are another, so that those which are needed next can travel alone.
 
-`--bare` writes one group, to OUT itself, without weights, logs and where this lay: what tables need. The tables
-of docs/results.md are made from an unpacked folder as from the one the benchmark ran in.
+`--bare` writes one group, to OUT itself, without weights, logs and the places of WORK and of the working directory:
+what tables need. Those of docs/results.md are made from an unpacked folder as from the one the benchmark ran in.
 """
 
 import argparse

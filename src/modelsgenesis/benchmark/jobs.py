@@ -70,17 +70,23 @@ def keys(jobs: Sequence[Job]) -> dict[str, str]:
     That is its own spec, and what it needs.
     """
     found: dict[str, str] = {}
+    held: dict[str, str] = {}
     for job in jobs:
-        found[job.name] = digest([job.kind, _with_contents(job), [found[name] for name in job.needs]])
+        found[job.name] = digest([job.kind, _with_contents(job, held), [found[name] for name in job.needs]])
     return found
 
 
-def _with_contents(job: Job) -> JSON:
-    """The spec with the digest of the weights in a file for its place, which says nothing of them."""
+def _with_contents(job: Job, held: dict[str, str]) -> JSON:
+    """The spec with the digest of the weights in a file for its place, which says nothing of them.
+
+    `held`: place -> digest of the files that other jobs start from too; each is read once.
+    """
     kind, _, place = str(job.settings.get("init", "")).partition(":")
     if kind != "file" or not Path(place).is_file():
         return job.spec
-    return {**job.spec, "settings": {**job.settings, "init": f"file:{file_digest(Path(place))}"}}
+    if place not in held:
+        held[place] = file_digest(Path(place))
+    return {**job.spec, "settings": {**job.settings, "init": f"file:{held[place]}"}}
 
 
 def training_cost(settings: JSON, shape: Sequence[int]) -> float:

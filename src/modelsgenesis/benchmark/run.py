@@ -71,8 +71,9 @@ def benchmark(
         raise UsageError(f"{plan}: needs --data {'=PLACE '.join(absent)}=PLACE, or --only other data")
     with only_writer(out, "genesis benchmark"):
         journal = Journal(out)  # as it is now that nobody else writes to it
+        others = _others(out, load_plan(plan, places), jobs) if only else []
         write_text(out / "plan.yaml", to_yaml(loaded))
-        write_json(out / BENCHMARK, _contents(loaded, [*jobs, *_others(out, load_plan(plan, places), jobs)]))
+        write_json(out / BENCHMARK, _contents(loaded, [*jobs, *others]))
         after = stop_after * 60 if stop_after > 0 else None
         schedule = Schedule(out, jobs, found, journal, Workers(seats, perform), len(seats), after)
         standing = schedule.run()

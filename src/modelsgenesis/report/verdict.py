@@ -73,20 +73,20 @@ def _outcomes(one: Verdict) -> Iterator[str]:
         ]
         parts = []
         if told:
-            parts.append(f"{named(one)} is {' and '.join(told)}")
+            parts.append(f"{_named(one)} is {' and '.join(told)}")
             parts += [f"on {listed(undecided, TOLD)} the data do not decide"] if undecided else []
         elif undecided:
-            shown = f"no difference between {named(one)} and {one.reference} is shown on {listed(undecided, TOLD)}"
+            shown = f"no difference between {_named(one)} and {one.reference} is shown on {listed(undecided, TOLD)}"
             parts.append(f"{shown}, which is no proof of equality")
         if untested:
-            whether = "" if parts else f"whether {named(one)} differs from {one.reference} "
+            whether = "" if parts else f"whether {_named(one)} differs from {one.reference} "
             parts.append(f"{whether}cannot be tested on {listed(untested)}")
         if parts:
             labels = "" if tally.fraction == 1 else f"with {share(tally.fraction)} of the labels, "
             yield f"{capital(labels + '; '.join(parts))}."
 
 
-def named(one: Verdict) -> str:
+def _named(one: Verdict) -> str:
     """The arm, and its network where that is a claim of its own."""
     return f"{one.arm} ({one.backbone})" if one.backbone else one.arm
 
@@ -221,7 +221,7 @@ def headline(comparison: Comparison, analysis: Analysis) -> str:
         return "No difference shown" if tested else "No difference could be tested"
     if len(analysis.verdicts) == 1 or len(arms) > NAMED_ARMS:
         return f"Pre-training {_helps(set().union(*better), set().union(*worse), every)}"
-    return capital("; ".join(f"{named(one)} {_helps(b, w, every)}" for one, b, w in arms))
+    return capital("; ".join(f"{_named(one)} {_helps(b, w, every)}" for one, b, w in arms))
 
 
 def _helps(better: set[str], worse: set[str], every: int) -> str:

@@ -10,7 +10,7 @@ class OptimSettings:
     """Optimiser and learning-rate schedule."""
 
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
-    """With decoupled weight decay, without, or plain."""
+    """adamw, adam or sgd."""
     lr: float = 1e-3
     """Learning rate (after warm-up)."""
     momentum: float = 0.9
@@ -18,7 +18,7 @@ class OptimSettings:
     weight_decay: float = 0.01
     """Decoupled for adamw."""
     schedule: Literal["cosine", "plateau", "constant"] = "cosine"
-    """cosine: half a cosine to zero; each after a linear warm-up."""
+    """cosine (linear warm-up, then half a cosine to zero), plateau, or constant."""
     warmup_steps: int = 200
     """Steps of linear warm-up, for any schedule."""
     plateau_factor: float = 0.5
