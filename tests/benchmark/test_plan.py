@@ -1,5 +1,6 @@
 """Plans: what does not fit is told at once; the shipped ones load; settings combine in their order."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from modelsgenesis.benchmark.checks import check
 from modelsgenesis.benchmark.jobs import keys
 from modelsgenesis.benchmark.loading import load_plan, missing, shipped
 from modelsgenesis.benchmark.matrix import matrix
+from modelsgenesis.benchmark.run import benchmark
 from modelsgenesis.errors import UsageError
-from tests.benchmark.plans import loaded, write
+from tests.benchmark.plans import TOY, loaded, write
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -116,6 +118,11 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
         ({"tune": {"optim.lr": []}}, "tune.optim.lr: has no values"),
         ({"seeds": [1, 1]}, "seeds: [1, 1] must be distinct"),
         ({"tune_seeds": [9, 0]}, "tune_seeds: [9, 0] must be distinct numbers from 0 on, at least one,"),
+        ({"seeds": {}}, "seeds: [] must be distinct"),
+        ({"seeds": {"default": [0], "lcs": [1]}}, "seeds.lcs: neither data of the plan nor default"),
+        ({"seeds": {"lcs": [1]}}, "seeds: none for ncc, and no default"),
+        ({"seeds": {"default": [0], "ncc": [1, 1]}}, "seeds.ncc: [1, 1] must be distinct"),
+        ({"seeds": {"ncc": [1, 1000]}}, "tune_seeds: [1000] must be distinct numbers from 0 on"),
         ({"fractions": [0.0]}, "fractions: 0.0 must be above 0"),
         ({"reference": "he"}, "reference: he is not among the inits: scratch, genesis"),
         ({"backbones": {"ncc": {}}}, "backbones.ncc: is the name of data too"),
@@ -218,6 +225,27 @@ def test_inits_by_data_and_backbone(tmp_path: Path) -> None:
 def test_seeds_come_round_by_round(tmp_path: Path) -> None:
     runs = [job.name for job in matrix(loaded(tmp_path, seeds=[3, 1])) if job.kind == "run"]
     assert runs == [f"runs/ncc/{arm}-1-{seed}" for seed in (3, 1) for arm in ("scratch", "genesis")]
+
+
+def test_more_seeds_where_a_run_takes_seconds(tmp_path: Path) -> None:
+    more: Any = {"more": {"target": "ncc", "phantoms": {**TOY["data"]["ncc"]["phantoms"], "seed": 1}}}
+    seeds: Any = {"default": [4], "more": [3, 1]}
+    plan = loaded(tmp_path, data=more, inits={"genesis": None}, seeds=seeds)
+    check(plan, "plan.yaml")
+    runs = [job.name for job in matrix(plan) if job.kind == "run"]
+    assert runs == ["runs/ncc/scratch-1-4", "runs/more/scratch-1-3", "runs/more/scratch-1-1"]
+    path = str(tmp_path / "plan.yaml")
+    table = [re.split(" {2,}", line) for line in benchmark(path, tmp_path / "out", processes=1, dry=True).splitlines()]
+    assert {row[0]: row[5:7] for row in table if row[0] in ("ncc", "more")} == {"ncc": ["4", "1"], "more": ["3 1", "2"]}
+    for name, of in (("ncc", (4,)), ("more", (3, 1))):
+        only = load_plan(path, only=[name])
+        check(only, "plan.yaml")
+        assert only.seeds_of(name) == of
+    above = tmp_path / "above.yaml"
+    above.write_text("base: plan.yaml\ndata: {more: null}\n")  # takes its seeds along
+    check(load_plan(str(above)), "above.yaml")
+    above.write_text("base: plan.yaml\nseeds: [7]\n")  # in place of the mapping
+    assert {load_plan(str(above)).seeds_of(name) for name in ("ncc", "more")} == {(7,)}
 
 
 def test_a_plan_laid_over_another(tmp_path: Path) -> None:

@@ -70,10 +70,18 @@ def _places(plan: Plan) -> Iterator[str]:
 
 
 def _seeds(plan: Plan) -> Iterator[str]:
-    if not plan.seeds or len(set(plan.seeds)) < len(plan.seeds) or min(plan.seeds) < 0:
-        yield f"seeds: {list(plan.seeds)} must be distinct numbers from 0 on, at least one"
+    given = {f"seeds.{name}": of for name, of in plan.seeds.items()} if isinstance(plan.seeds, dict) else {}
+    for place, seeds in (given or {"seeds": plan.seeds}).items():
+        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            yield f"{place}: {list(seeds)} must be distinct numbers from 0 on, at least one"
+    for place in sorted(set(given) - {f"seeds.{name}" for name in (*plan.data, "default")}):
+        yield f"{place}: neither data of the plan nor default"
+    without = [name for name in plan.data if not plan.seeds_of(name)]
+    if given and without:
+        yield f"seeds: none for {', '.join(without)}, and no default"
     tuning = plan.tune_seeds
-    if not tuning or len(set(tuning)) < len(tuning) or min(tuning) < 0 or set(tuning) & set(plan.seeds):
+    runs = {seed for data in plan.data for seed in plan.seeds_of(data)}
+    if not tuning or len(set(tuning)) < len(tuning) or min(tuning) < 0 or set(tuning) & runs:
         yield f"tune_seeds: {list(tuning)} must be distinct numbers from 0 on, at least one, and none of the seeds"
     if not plan.fractions or len(set(plan.fractions)) < len(plan.fractions):
         yield f"fractions: {list(plan.fractions)} must be distinct, at least one"

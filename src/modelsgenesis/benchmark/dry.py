@@ -56,7 +56,7 @@ def _runs(plan: Plan, jobs: Sequence[Job], seconds: dict[str, float]) -> list[st
                     " ".join(arms),
                     backbone or f"{network['name']} {network['width']}",
                     " ".join(f"{fraction:g}" for fraction in plan.fractions),
-                    " ".join(map(str, plan.seeds)),
+                    " ".join(map(str, plan.seeds_of(data))),
                     str(len(chosen)),
                     spoken(seconds[chosen[0].name]),
                 ]

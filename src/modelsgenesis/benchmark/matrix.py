@@ -46,7 +46,7 @@ def matrix(plan: Plan) -> list[Job]:
     jobs += [_pretraining(plan, name) for name in wanted]
     for arm in arms:
         jobs += _trials(plan, arm)
-    jobs += [_run(plan, arm, fraction, seed) for seed in plan.seeds for fraction in plan.fractions for arm in arms]
+    jobs += _runs(plan, arms)
     names = [job.name for job in jobs]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
@@ -195,6 +195,18 @@ def _trials(plan: Plan, arm: Arm) -> list[Job]:
         for fraction in fractions
         for seed in plan.tune_seeds
         for label, overlay in arm.tune.items()
+    ]
+
+
+def _runs(plan: Plan, arms: list[Arm]) -> list[Job]:
+    """Seed by seed; data with more seeds than others have the last rounds for themselves."""
+    rounds = max((len(plan.seeds_of(data)) for data in plan.data), default=0)
+    return [
+        _run(plan, arm, fraction, seed)
+        for place in range(rounds)
+        for fraction in plan.fractions
+        for arm in arms
+        for seed in plan.seeds_of(arm.data)[place : place + 1]
     ]
 
 

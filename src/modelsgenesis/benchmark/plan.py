@@ -105,8 +105,8 @@ class Plan:
     """Name -> settings, such as backbone and patch; empty: one, which the other settings describe."""
     fractions: tuple[float, ...] = (1.0,)
     """Shares of the training subjects whose labels are used."""
-    seeds: tuple[int, ...] = (0, 1, 2)
-    """Runs of each cell of the comparison."""
+    seeds: tuple[int, ...] | dict[str, tuple[int, ...]] = (0, 1, 2)
+    """Runs of each cell of the comparison. As a mapping: of which data, or `default`: more where a run takes seconds."""
     settings: JSON = field(default_factory=dict)
     """Laid over the papers' recipe of every target."""
     tune: dict[str, list[Any]] = field(default_factory=dict)
@@ -117,3 +117,9 @@ class Plan:
     """Tune at each fraction; else at the largest, for all of them."""
     reference: str = "scratch"
     """The arm that others are compared with."""
+
+    def seeds_of(self, data: str) -> tuple[int, ...]:
+        """Seeds of the runs with these data; none when a mapping names neither them nor a default."""
+        if not isinstance(self.seeds, dict):
+            return self.seeds
+        return self.seeds.get(data, self.seeds.get("default", ()))
