@@ -95,6 +95,13 @@ def write_unlabelled_mr(
     return paths
 
 
+def write_unlabelled_flair(
+    folder: Path, count: int, seed: int, shape: Shape = SHAPE, spacing: Spacing = SPACING
+) -> list[Path]:
+    """The same patients, FLAIR of all of them and skull-stripped: unlabelled scans of what the BMS target task sees."""
+    return write_unlabelled_mr(folder, count, seed, shape, spacing, ("flair",), stripped=True)
+
+
 def _high_grade(index: int) -> bool:
     return index % _LOW_EVERY != _LOW_EVERY - 1
 
