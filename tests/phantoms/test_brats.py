@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modelsgenesis.data.volume import read_volume
-from modelsgenesis.phantoms.brats import write_brats2013, write_brats2018, write_unlabelled_mr
+from modelsgenesis.phantoms.brats import write_brats2013, write_brats2018, write_unlabelled_flair, write_unlabelled_mr
 
 SHAPE = (36, 44, 34)
 SPACING = (4.0, 4.0, 4.5)
@@ -76,8 +76,9 @@ def test_unlabelled_scans_take_the_sequences_in_turn(tmp_path: Path) -> None:
     ]
     first, last = (nibabel.load(paths[index]).get_fdata() for index in (0, 4))
     assert not np.array_equal(first, last)
-    (only,) = write_unlabelled_mr(tmp_path / "t2", 1, 0, SHAPE, SPACING, sequences=("t2",), stripped=True)
-    assert (nibabel.load(only).get_fdata() == 0).mean() > 0.2
+    alone = write_unlabelled_flair(tmp_path / "flair", 2, 0, SHAPE, SPACING)
+    assert [path.name for path in alone] == ["brain_0000_flair.nii.gz", "brain_0001_flair.nii.gz"]
+    assert (nibabel.load(alone[0]).get_fdata() == 0).mean() > 0.2  # no skull
 
 
 @pytest.mark.parametrize("writer", [write_brats2018, write_brats2013])

@@ -106,7 +106,7 @@ class Plan:
     fractions: tuple[float, ...] = (1.0,)
     """Shares of the training subjects whose labels are used."""
     seeds: tuple[int, ...] | dict[str, tuple[int, ...]] = (0, 1, 2)
-    """Runs of each cell of the comparison. As a mapping: of which data, or `default`: more where a run takes seconds."""
+    """One run of each cell a seed. As a mapping: of which data, or `default`; more where a run takes seconds."""
     settings: JSON = field(default_factory=dict)
     """Laid over the papers' recipe of every target."""
     tune: dict[str, list[Any]] = field(default_factory=dict)

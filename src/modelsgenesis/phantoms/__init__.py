@@ -32,7 +32,7 @@ class Layout:
 LAYOUTS = {
     "ct": Layout("chest:write_unlabelled", "chest CT without labels, for genesis prepare and pretrain (NIfTI)", _CT),
     "mr": Layout("brats:write_unlabelled_mr", "brain MR without labels, for --modality mr (NIfTI)", _MR, _MR_MM),
-    "flair": Layout("brats:write_unlabelled_flair", "the same patients' FLAIR, skull-stripped, as BMS has it", _MR, _MR_MM),
+    "flair": Layout("brats:write_unlabelled_flair", "the same, FLAIR alone and without the skull (NIfTI)", _MR, _MR_MM),
     "ncc": Layout("luna16:write_luna16", "chest CT with nodules and what is mistaken for them, as LUNA16", _CT),
     "ncs": Layout("lidc:write_lidc", "the same patients as LIDC-IDRI: DICOM and the outlines of four readers", _CT),
     "ecc": Layout("ctpa:write_ctpa", "CT of pulmonary arteries with emboli, as CAD-PE, with candidates.csv", _CT),

@@ -98,7 +98,7 @@ def write_unlabelled_mr(
 def write_unlabelled_flair(
     folder: Path, count: int, seed: int, shape: Shape = SHAPE, spacing: Spacing = SPACING
 ) -> list[Path]:
-    """The same patients, FLAIR of all of them and skull-stripped: unlabelled scans of what the BMS target task sees."""
+    """The same, FLAIR alone and skull-stripped: unlabelled scans of what the BMS target task sees."""
     return write_unlabelled_mr(folder, count, seed, shape, spacing, ("flair",), stripped=True)
 
 
