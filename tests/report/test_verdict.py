@@ -84,7 +84,7 @@ def test_a_leak_of_one_arm_leaves_the_others() -> None:
 def test_a_finding_with_fewer_labels_is_told() -> None:
     few = [replace(one, fraction=0.1) for one in (*runs("scratch", 0.6, 5), *runs("genesis", 0.5, 5))]
     head, text = told(Comparison((*runs("scratch", 0.6, 5), *runs("genesis", 0.6, 5), *few)))
-    assert head == "Pre-training hurts on the one target"
+    assert head == "With 10\N{NO-BREAK SPACE}% of the labels pre-training hurts on the one target"
     assert "No difference between genesis and scratch is shown on LCS" in text
     assert "With 10\N{NO-BREAK SPACE}% of the labels, genesis is worse than scratch on LCS" in text
     only_few = [*few, *runs("scratch", 0.6, 5, "mine"), *runs("genesis", 0.6, 5, "mine")]
@@ -94,6 +94,23 @@ def test_a_finding_with_fewer_labels_is_told() -> None:
 def test_arms_that_differ_are_named() -> None:
     arms = (*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5), *runs("other", 0.5, 5))
     assert told(Comparison(arms))[0] == "Genesis helps on the one target; other hurts on the one target"
+
+
+def test_the_headline_counts_the_targets_of_each_arm() -> None:
+    mine = (*runs("scratch", 0.6, 5, "mine"), *runs("genesis", 0.6, 5, "mine"))
+    arms = (*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5), *runs("other", 0.5, 5), *mine)
+    assert told(Comparison(arms))[0] == "Genesis helps on one of two targets; other hurts on the one target"
+    level = (*runs("scratch", 0.6, 5), *runs("genesis", 0.6, 5), *runs("other", 0.5, 5))
+    assert told(Comparison(level))[0] == "Other hurts on the one target"
+
+
+def test_the_headline_says_where_only_fewer_labels_differ() -> None:
+    shares = [
+        replace(one, fraction=fraction)
+        for fraction, gain in ((0.1, 0.1), (0.5, 0.1), (1.0, 0.0))
+        for one in (*runs("scratch", 0.6, 5), *runs("genesis", 0.6 + gain, 5))
+    ]
+    assert told(Comparison(tuple(shares)))[0] == "With fewer labels pre-training helps on the one target"
 
 
 def test_fewer_labels_need_a_gain_that_is_shown() -> None:

@@ -212,22 +212,33 @@ def headline(comparison: Comparison, analysis: Analysis) -> str:
         return "Scores, with nothing to compare them with"
     if not analysis.verdicts:
         return "Pre-training saw the test data"
-    every = len({result.target for result in comparison.results})
-    better = [{ours.cell.target for tally in one.tallies for ours in tally.better} for one in analysis.verdicts]
-    worse = [{ours.cell.target for tally in one.tallies for ours in tally.worse} for one in analysis.verdicts]
-    arms = [(one, b, w) for one, b, w in zip(analysis.verdicts, better, worse, strict=True) if b or w]
+    arms = [one for one in analysis.verdicts if any(tally.better or tally.worse for tally in one.tallies)]
     if not arms:
         tested = any(tally.undecided for one in analysis.verdicts for tally in one.tallies)
         return "No difference shown" if tested else "No difference could be tested"
     if len(analysis.verdicts) == 1 or len(arms) > NAMED_ARMS:
-        return f"Pre-training {_helps(set().union(*better), set().union(*worse), every)}"
-    return capital("; ".join(f"{_named(one)} {_helps(b, w, every)}" for one, b, w in arms))
+        said = f"pre-training {_helps(analysis.verdicts)}"
+    else:
+        said = "; ".join(f"{_named(one)} {_helps([one])}" for one in arms)
+    return capital(f"{_at(arms)}{said}")
 
 
-def _helps(better: set[str], worse: set[str], every: int) -> str:
+def _at(arms: Sequence[Verdict]) -> str:
+    """The share of the labels where all that is shown is shown with some of them only."""
+    found = {tally.fraction for one in arms for tally in one.tallies if tally.better or tally.worse}
+    if max(found) == 1:
+        return ""
+    return f"with {share(found.pop())} of the labels " if len(found) == 1 else "with fewer labels "
+
+
+def _helps(arms: Sequence[Verdict]) -> str:
+    """On how many of the targets of these arms."""
+    every = {target for one in arms for target in one.most}
+    better = {ours.cell.target for one in arms for tally in one.tallies for ours in tally.better}
+    worse = {ours.cell.target for one in arms for tally in one.tallies for ours in tally.worse}
     if better and worse:
-        return f"helps on {counted(len(better), '').strip()}, hurts on {_of(len(worse), every)}"
-    return f"{'helps' if better else 'hurts'} on {_of(len(better or worse), every)}"
+        return f"helps on {counted(len(better), '').strip()}, hurts on {_of(len(worse), len(every))}"
+    return f"{'helps' if better else 'hurts'} on {_of(len(better or worse), len(every))}"
 
 
 def _of(some: int, every: int) -> str:
