@@ -118,12 +118,14 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
         ({"tune": {"optim.lr": []}}, "tune.optim.lr: has no values"),
         ({"seeds": [1, 1]}, "seeds: [1, 1] must be distinct"),
         ({"tune_seeds": [9, 0]}, "tune_seeds: [9, 0] must be distinct numbers from 0 on, at least one,"),
-        ({"seeds": {}}, "seeds: [] must be distinct"),
+        ({"seeds": {}}, "seeds: none for ncc, and no default"),
+        ({"seeds": []}, "seeds: [] must be distinct"),
         ({"seeds": {"default": [0], "lcs": [1]}}, "seeds.lcs: neither data of the plan nor default"),
         ({"seeds": {"lcs": [1]}}, "seeds: none for ncc, and no default"),
         ({"seeds": {"default": [0], "ncc": [1, 1]}}, "seeds.ncc: [1, 1] must be distinct"),
         ({"seeds": {"ncc": [1, 1000]}}, "tune_seeds: [1000] must be distinct numbers from 0 on"),
-        ({"fractions": [0.0]}, "fractions: 0.0 must be above 0"),
+        ({"fractions": [0.0]}, "fractions: [0.0] must be distinct, above 0 and at most 1"),
+        ({"fractions": {"default": [1.0], "ncc": [1.0, 1.0]}}, "fractions.ncc: [1.0, 1.0] must be distinct"),
         ({"reference": "he"}, "reference: he is not among the inits: scratch, genesis"),
         ({"backbones": {"ncc": {}}}, "backbones.ncc: is the name of data too"),
     ],
@@ -227,22 +229,33 @@ def test_seeds_come_round_by_round(tmp_path: Path) -> None:
     assert runs == [f"runs/ncc/{arm}-1-{seed}" for seed in (3, 1) for arm in ("scratch", "genesis")]
 
 
-def test_more_seeds_where_a_run_takes_seconds(tmp_path: Path) -> None:
-    more: Any = {"more": {"target": "ncc", "phantoms": {**TOY["data"]["ncc"]["phantoms"], "seed": 1}}}
-    seeds: Any = {"default": [4], "more": [3, 1]}
-    plan = loaded(tmp_path, data=more, inits={"genesis": None}, seeds=seeds)
+def test_seeds_and_fractions_by_data(tmp_path: Path) -> None:
+    changes: Any = {
+        "data": {"more": {"target": "ncc", "phantoms": {**TOY["data"]["ncc"]["phantoms"], "seed": 1}}},
+        "inits": {"genesis": None},
+        "seeds": {"default": [4], "more": [3, 1]},
+        "fractions": {"default": [1.0], "more": [0.5, 0.25]},
+        "tune": {"optim.lr": [0.1]},
+        "tune_each_fraction": False,
+    }
+    plan = loaded(tmp_path, **changes)
     check(plan, "plan.yaml")
-    runs = [job.name for job in matrix(plan) if job.kind == "run"]
-    assert runs == ["runs/ncc/scratch-1-4", "runs/more/scratch-1-3", "runs/more/scratch-1-1"]
+    rounds = ["ncc/1-4", "more/0.5-3", "more/0.25-3", "more/0.5-1", "more/0.25-1"]
+    trials = ["ncc/1-1000-optim.lr=0.1", "more/0.5-1000-optim.lr=0.1"]
+    jobs = [job.name.replace("scratch-", "") for job in matrix(plan)]
+    assert [name for name in jobs if "-" in name] == [f"tuning/{name}" for name in trials] + [
+        f"runs/{name}" for name in rounds
+    ]
     path = str(tmp_path / "plan.yaml")
     table = [re.split(" {2,}", line) for line in benchmark(path, tmp_path / "out", processes=1, dry=True).splitlines()]
-    assert {row[0]: row[5:7] for row in table if row[0] in ("ncc", "more")} == {"ncc": ["4", "1"], "more": ["3 1", "2"]}
-    for name, of in (("ncc", (4,)), ("more", (3, 1))):
+    shown = {row[0]: row[4:7] for row in table if row[0] in ("ncc", "more")}
+    assert shown == {"ncc": ["1", "4", "1"], "more": ["0.5 0.25", "3 1", "4"]}
+    for name in ("ncc", "more"):
         only = load_plan(path, only=[name])
         check(only, "plan.yaml")
-        assert only.seeds_of(name) == of
+        assert (only.seeds_of(name), only.fractions_of(name)) == (plan.seeds_of(name), plan.fractions_of(name))
     above = tmp_path / "above.yaml"
-    above.write_text("base: plan.yaml\ndata: {more: null}\n")  # takes its seeds along
+    above.write_text("base: plan.yaml\ndata: {more: null}\n")  # takes its seeds and fractions along
     check(load_plan(str(above)), "above.yaml")
     above.write_text("base: plan.yaml\nseeds: [7]\n")  # in place of the mapping
     assert {load_plan(str(above)).seeds_of(name) for name in ("ncc", "more")} == {(7,)}

@@ -1,7 +1,7 @@
 """What does not fit in a plan: all of it at once, before any work."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from modelsgenesis.benchmark.loading import placeholders
@@ -70,24 +70,28 @@ def _places(plan: Plan) -> Iterator[str]:
 
 
 def _seeds(plan: Plan) -> Iterator[str]:
-    given = {f"seeds.{name}": of for name, of in plan.seeds.items()} if isinstance(plan.seeds, dict) else {}
-    for place, seeds in (given or {"seeds": plan.seeds}).items():
-        if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            yield f"{place}: {list(seeds)} must be distinct numbers from 0 on, at least one"
-    for place in sorted(set(given) - {f"seeds.{name}" for name in (*plan.data, "default")}):
-        yield f"{place}: neither data of the plan nor default"
-    without = [name for name in plan.data if not plan.seeds_of(name)]
-    if given and without:
-        yield f"seeds: none for {', '.join(without)}, and no default"
+    whole = "distinct numbers from 0 on, at least one"
+    yield from _of_each_data("seeds", plan.seeds, plan, lambda seed: seed >= 0, whole)
+    shares = "distinct, above 0 and at most 1, at least one"
+    yield from _of_each_data("fractions", plan.fractions, plan, lambda share: 0 < share <= 1, shares)
     tuning = plan.tune_seeds
     runs = {seed for data in plan.data for seed in plan.seeds_of(data)}
     if not tuning or len(set(tuning)) < len(tuning) or min(tuning) < 0 or set(tuning) & runs:
-        yield f"tune_seeds: {list(tuning)} must be distinct numbers from 0 on, at least one, and none of the seeds"
-    if not plan.fractions or len(set(plan.fractions)) < len(plan.fractions):
-        yield f"fractions: {list(plan.fractions)} must be distinct, at least one"
-    for fraction in plan.fractions:
-        if not 0 < fraction <= 1:
-            yield f"fractions: {fraction} must be above 0 and at most 1"
+        yield f"tune_seeds: {list(tuning)} must be {whole}, and none of the seeds"
+
+
+def _of_each_data(name: str, values: Any, plan: Plan, fits: Callable[[float], bool], wanted: str) -> Iterator[str]:
+    """What is wrong with numbers that are those of all data, or a mapping."""
+    given = values if isinstance(values, dict) else {"default": values}
+    for data, some in given.items():
+        place = f"{name}.{data}" if isinstance(values, dict) else name
+        if data not in {"default", *plan.data}:
+            yield f"{place}: neither data of the plan nor default"
+        if not some or len(set(some)) < len(some) or not all(map(fits, some)):
+            yield f"{place}: {list(some)} must be {wanted}"
+    without = set(plan.data) - set(given)
+    if "default" not in given and without:
+        yield f"{name}: none for {', '.join(sorted(without))}, and no default"
 
 
 def _data(plan: Plan) -> Iterator[str]:

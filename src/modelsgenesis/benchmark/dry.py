@@ -55,7 +55,7 @@ def _runs(plan: Plan, jobs: Sequence[Job], seconds: dict[str, float]) -> list[st
                     one.target or data,
                     " ".join(arms),
                     backbone or f"{network['name']} {network['width']}",
-                    " ".join(f"{fraction:g}" for fraction in plan.fractions),
+                    " ".join(f"{fraction:g}" for fraction in plan.fractions_of(data)),
                     " ".join(map(str, plan.seeds_of(data))),
                     str(len(chosen)),
                     spoken(seconds[chosen[0].name]),

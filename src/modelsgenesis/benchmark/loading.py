@@ -81,7 +81,7 @@ def _values(path: Path, seen: tuple[Path, ...]) -> JSON:
 
 
 def _without_nulls(values: JSON) -> JSON:
-    """Entries that are null taken out, and with data what inits and seeds say of them."""
+    """Entries that are null taken out, and with data what inits, fractions and seeds say of them."""
     gone = {name for name, entry in _entries(values, "data") if entry is None}
     for section in SECTIONS:
         if isinstance(values.get(section), dict):
@@ -89,8 +89,9 @@ def _without_nulls(values: JSON) -> JSON:
     for _, arm in _entries(values, "inits"):
         if isinstance(arm, dict) and isinstance(arm.get("init"), dict):
             arm["init"] = {k: v for k, v in arm["init"].items() if v is not None and str(k).split("/")[0] not in gone}
-    if isinstance(values.get("seeds"), dict):
-        values["seeds"] = {name: seeds for name, seeds in values["seeds"].items() if name not in gone}
+    for section in ("fractions", "seeds"):
+        if isinstance(values.get(section), dict):
+            values[section] = {name: of for name, of in values[section].items() if name not in gone}
     return values
 
 
@@ -114,7 +115,8 @@ def _limited(plan: Plan, only: Sequence[str], path: Path) -> Plan:
     return replace(
         plan,
         data={name: data for name, data in plan.data.items() if name in only},
-        seeds={name: plan.seeds_of(name) for name in only} if isinstance(plan.seeds, dict) else plan.seeds,
+        fractions={name: plan.fractions_of(name) for name in only},
+        seeds={name: plan.seeds_of(name) for name in only},
         inits=inits,
         pretraining=pretraining,
         stores={name: store for name, store in plan.stores.items() if name in used},

@@ -189,7 +189,8 @@ def _pretraining(plan: Plan, name: str) -> Job:
 
 
 def _trials(plan: Plan, arm: Arm) -> list[Job]:
-    fractions = plan.fractions if plan.tune_each_fraction else (max(plan.fractions),)
+    fractions = plan.fractions_of(arm.data)
+    fractions = fractions if plan.tune_each_fraction else (max(fractions),)
     return [
         _training(plan, arm, "tuning", fraction, seed, overlay, f"-{label}")
         for fraction in fractions
@@ -199,19 +200,18 @@ def _trials(plan: Plan, arm: Arm) -> list[Job]:
 
 
 def _runs(plan: Plan, arms: list[Arm]) -> list[Job]:
-    """Seed by seed; data with more seeds than others have the last rounds for themselves."""
-    rounds = max((len(plan.seeds_of(data)) for data in plan.data), default=0)
-    return [
-        _run(plan, arm, fraction, seed)
-        for place in range(rounds)
-        for fraction in plan.fractions
+    """Seed by seed, then fraction by fraction; data with more than others have the last rounds for themselves."""
+    cells = [
+        (later, place, _run(plan, arm, fraction, seed))
         for arm in arms
-        for seed in plan.seeds_of(arm.data)[place : place + 1]
+        for later, seed in enumerate(plan.seeds_of(arm.data))
+        for place, fraction in enumerate(plan.fractions_of(arm.data))
     ]
+    return [job for *_, job in sorted(cells, key=lambda cell: cell[:2])]
 
 
 def _run(plan: Plan, arm: Arm, fraction: float, seed: int) -> Job:
-    at = fraction if plan.tune_each_fraction else max(plan.fractions)
+    at = fraction if plan.tune_each_fraction else max(plan.fractions_of(arm.data))
     trials = {
         f"tuning/{_folder(arm, at, one)}-{label}": overlay
         for one in plan.tune_seeds

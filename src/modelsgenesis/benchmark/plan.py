@@ -1,10 +1,12 @@
 """What a benchmark is made of: the settings of a plan file. `loading` reads it, `checks` says what does not fit."""
 
 from dataclasses import field
-from typing import Any
+from typing import Any, TypeVar
 
 from modelsgenesis.config import settings
 from modelsgenesis.types import JSON
+
+T = TypeVar("T")
 
 
 @settings
@@ -103,8 +105,8 @@ class Plan:
     """The arms."""
     backbones: dict[str, JSON] = field(default_factory=dict)
     """Name -> settings, such as backbone and patch; empty: one, which the other settings describe."""
-    fractions: tuple[float, ...] = (1.0,)
-    """Shares of the training subjects whose labels are used."""
+    fractions: tuple[float, ...] | dict[str, tuple[float, ...]] = (1.0,)
+    """Shares of the training subjects whose labels are used. As a mapping: of which data, or `default`."""
     seeds: tuple[int, ...] | dict[str, tuple[int, ...]] = (0, 1, 2)
     """One run of each cell a seed. As a mapping: of which data, or `default`; more where a run takes seconds."""
     settings: JSON = field(default_factory=dict)
@@ -118,8 +120,14 @@ class Plan:
     reference: str = "scratch"
     """The arm that others are compared with."""
 
+    def fractions_of(self, data: str) -> tuple[float, ...]:
+        """Shares of the labels of these data; none when a mapping names neither them nor a default."""
+        return _of(self.fractions, data)
+
     def seeds_of(self, data: str) -> tuple[int, ...]:
         """Seeds of the runs with these data; none when a mapping names neither them nor a default."""
-        if not isinstance(self.seeds, dict):
-            return self.seeds
-        return self.seeds.get(data, self.seeds.get("default", ()))
+        return _of(self.seeds, data)
+
+
+def _of(values: tuple[T, ...] | dict[str, tuple[T, ...]], data: str) -> tuple[T, ...]:
+    return values.get(data, values.get("default", ())) if isinstance(values, dict) else values
