@@ -28,10 +28,12 @@ def test_every_combination_once() -> None:
     assert list(combinations({"scope": ["a/b c"]})) == ["scope=a_b_c"]  # safe in a path
 
 
-def trial(folder: Path, name: str, score: float | None) -> None:
+def trial(folder: Path, name: str, score: float | None, *before: float) -> None:
     run = Run(folder / name)
     run.begin("finetune", _Settings(), "data", False)
     if score is not None:
+        for step, value in enumerate((*before, score)):
+            run.log(step=step, dice=value, test=1 - value)
         run.finish(monitor="dice", best={"step": 1, "dice": score, "test": 1 - score})
 
 
@@ -53,7 +55,17 @@ def test_the_mean_over_seeds_decides(tmp_path: Path) -> None:
     for name, score in scores.items():
         trial(tmp_path, name, score)
     assert candidates(tmp_path, job) == [
-        Candidate(low, ("t/low-7", "t/low-8", "t/low-9"), pytest.approx(0.6)),
-        Candidate(high, ("t/high-7", "t/high-8", "t/high-9"), pytest.approx(0.7)),
+        Candidate(low, ("t/low-7", "t/low-8", "t/low-9"), pytest.approx(0.6), pytest.approx(0.6)),
+        Candidate(high, ("t/high-7", "t/high-8", "t/high-9"), pytest.approx(0.7), pytest.approx(0.7)),
     ]
     assert best(tmp_path, job) == high
+
+
+def test_of_equals_the_one_that_was_there_sooner(tmp_path: Path) -> None:
+    choices: Any = {"t/late": {"x": 1}, "t/soon": {"x": 2}, "t/lower": {"x": 3}, "t/early": {"x": 4}}
+    job = Job("runs/r", "run", "iuc", tuning=tuple(choices), choices=choices)
+    trial(tmp_path, "t/late", 1.0, 0.5, 0.6)
+    trial(tmp_path, "t/soon", 1.0, 0.5, 0.9)
+    trial(tmp_path, "t/lower", 0.99, 0.99, 0.99)
+    trial(tmp_path, "t/early", 1.0, 0.5, 0.9)  # equal in all: the first
+    assert best(tmp_path, job) == {"x": 2}

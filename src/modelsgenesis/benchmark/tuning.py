@@ -1,9 +1,11 @@
 """Choosing settings of an arm by validation: all combinations with the same seeds, the best serves all runs."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from modelsgenesis.benchmark.jobs import Job
@@ -21,11 +23,14 @@ class Candidate:
         settings: what was tried.
         runs: the trials, one a seed.
         validation: mean over those that finished of their best validation; None when none did.
+        along: mean over those of all their validations, which tells equals apart: few validation subjects are soon
+            told perfectly whatever was tried.
     """
 
     settings: JSON
     runs: tuple[str, ...]
     validation: float | None
+    along: float | None
 
 
 def combinations(tune: Mapping[str, Sequence[Any]]) -> dict[str, JSON]:
@@ -67,23 +72,26 @@ def candidates(folder: Path, job: Job) -> list[Candidate]:
             same.append(name)
     found = []
     for choice, names in runs:
-        scores = [_validation(folder / name) for name in names if Run(folder / name).finished]
-        found.append(Candidate(choice, tuple(names), sum(scores) / len(scores) if scores else None))
+        scores = [_validations(Run(folder / name)) for name in names if Run(folder / name).finished]
+        validation, along = map(fmean, zip(*scores, strict=True)) if scores else (None, None)
+        found.append(Candidate(choice, tuple(names), validation, along))
     return found
 
 
 def best(folder: Path, job: Job) -> JSON:
-    """The settings tried for `job` with the best validation; trials that failed are left out.
+    """The settings tried for `job` with the best validation, of equals along the way; trials that failed are left out.
 
     Raises GenesisError when none is finished.
     """
-    tried = [(one.validation, one.settings) for one in candidates(folder, job) if one.validation is not None]
+    tried = [one for one in candidates(folder, job) if one.validation is not None]
     if not tried:
         raise GenesisError(f"{job.name}: none of its {len(job.tuning)} tuning runs is finished; see their messages")
-    return max(tried, key=lambda one: one[0])[1]  # the first of equals
+    return max(tried, key=lambda one: (one.validation, one.along)).settings
 
 
-def _validation(run: Path) -> float:
-    """The best validation of a finished fine-tuning run."""
-    manifest = Run(run).manifest()
-    return float(manifest["best"].get(manifest["monitor"], float("-inf")))
+def _validations(run: Run) -> tuple[float, float]:
+    """The best validation of a finished fine-tuning run, and the mean of all."""
+    manifest = run.manifest()
+    monitor = manifest["monitor"]
+    along = [entry[monitor] for entry in run.metrics() if monitor in entry]
+    return float(manifest["best"].get(monitor, -math.inf)), fmean(along) if along else -math.inf
