@@ -30,7 +30,7 @@ def section(folder: Path) -> str:
     analysis = analyse(comparison)
     found = tables_of(comparison, analysis, folder)
     tables = [_scores(comparison, analysis), _columns(found["differences"], DIFFERENCES)]
-    tables += [found[name] for name in ("labels", "convergence", "restoration", "splits")]
+    tables += [found[name] for name in ("labels", "convergence", "tuning", "restoration", "splits")]
     hours = sum(result.seconds for result in comparison.results) / 3600
     parts = [
         " ".join(sentence.text for sentence in verdict(comparison, analysis)),
