@@ -202,6 +202,23 @@ def test_info_finds_damage(prepared: Path, capsys: Captured) -> None:
     assert "1 of 1 scans are damaged" in only_line(capsys)
 
 
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[1] / "weights").glob("*.safetensors")), ids=lambda path: path.stem
+)
+def test_info_describes_the_weights_that_come_with_it(path: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert genesis("info", path, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    told = next(line for line in (path.parent / "README.md").read_text().splitlines() if path.name in line)
+    assert f"({facts['parameters']:,} parameters" in told
+    assert facts["backbone"]["width"] == int(re.search(r"width (\d+)", told)[1])  # type: ignore[index]
+    assert genesis("info", path) == 0
+    assert re.search(r"^backbone +name unet", capsys.readouterr().out, re.MULTILINE)
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(path.read_bytes()[:1000])
+    assert genesis("info", torn) == 1
+    assert "torn.safetensors: is damaged" in only_line(capsys)
+
+
 def test_info_describes_the_installation(capsys: Captured) -> None:
     assert genesis("info", "--json") == 0
     facts = json.loads(capsys.readouterr().out)

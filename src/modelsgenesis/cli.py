@@ -315,13 +315,18 @@ def phantom(given: Arguments) -> None:
 
 
 def info(given: Arguments) -> None:
-    """Describe a store, a run folder or a target task and its data; without a name, this installation.
+    """Describe a store, a run folder, weights or a target task and its data; without a name, this installation.
 
     Example: genesis info store --json
+    Example: genesis info weights.safetensors
     Example: genesis info NCC --data LUNA16
     """
     fields: list[Any] = [
-        ("what", _positional(str | None, "Store, run folder or target task."), dataclasses.field(default=None)),
+        (
+            "what",
+            _positional(str | None, "Store, run folder, file of weights or target task."),
+            dataclasses.field(default=None),
+        ),
         ("data", _flag(Path | None, "Of a target task: the data to check."), dataclasses.field(default=None)),
         ("options", _flag(dict[str, str], "Of a target task."), dataclasses.field(default_factory=dict)),
         ("json", _flag(bool, "For machines."), dataclasses.field(default=False)),
@@ -362,6 +367,10 @@ def _facts(choice: Any) -> "JSON":
         return Run(path).manifest()
     if target in TARGETS.names() and not path.exists():
         return describe_task(target)
+    if path.is_file():
+        from modelsgenesis.models.weights import describe_weights
+
+        return describe_weights(path)
     from modelsgenesis.data.store import describe, open_store
 
     store = open_store(path)

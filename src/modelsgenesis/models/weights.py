@@ -24,6 +24,7 @@ from modelsgenesis.types import JSON
 HEAD_PREFIXES = ("out_tr.", "dense_1.", "dense_2.", "fc.")
 """Beginnings of the names of heads: ours, and that of torchvision's ResNet."""
 COUNTER = "num_batches_tracked"
+STATISTICS = ("running_mean", "running_var")
 
 
 @dataclass
@@ -152,6 +153,13 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
     content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
     tensors = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
     return {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}, {}
+
+
+def describe_weights(path: Path) -> JSON:
+    """What a file of weights holds, and what it says of its origin; raises as `read_weights`."""
+    tensors, provenance = read_weights(path)
+    parameters = sum(tensor.numel() for name, tensor in tensors.items() if not name.endswith(STATISTICS))
+    return {"weights": path.name, "tensors": len(tensors), "parameters": parameters, **provenance}
 
 
 def provenance_of(uri: str) -> JSON:
