@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +156,16 @@ def test_finished_runs_are_left_alone(run: Run, home: Path, config: FinetuneSett
         finetune("folder", home / "data", home / "run", replace(config, seed=1))
     with pytest.raises(UsageError, match="the data changed"):
         finetune("folder", home / "data", home / "run", replace(config, labels={"lung": (1,), "liver": (3,)}))
+
+
+def test_runs_of_another_split_are_refused(run: Run, home: Path, config: FinetuneSettings, tmp_path: Path) -> None:
+    shutil.copytree(home / "data", tmp_path / "data")
+    for side in ("images", "labels"):
+        (tmp_path / f"data/{side}Ts").mkdir()
+        (last,) = (tmp_path / f"data/{side}Tr").glob("chest_0004*")
+        last.rename(tmp_path / f"data/{side}Ts" / last.name)
+    with pytest.raises(UsageError, match=r"holds another run \(the split changed: .*chest_0004"):
+        finetune("folder", tmp_path / "data", run.path, config)
 
 
 def test_resumed_equals_uninterrupted(

@@ -13,7 +13,7 @@ from modelsgenesis.config import overlaid, settings, to_dict
 from modelsgenesis.data.manifest import Scan
 from modelsgenesis.data.seen import write_images
 from modelsgenesis.errors import UsageError
-from modelsgenesis.files import replacing, write_json
+from modelsgenesis.files import read_json, replacing, write_json
 from modelsgenesis.held_out import predict_held_out
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.heads import DenseNetwork
@@ -23,6 +23,7 @@ from modelsgenesis.predict import Predictor
 from modelsgenesis.run import Run
 from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import Target
+from modelsgenesis.targets.candidates import first_few
 from modelsgenesis.targets.copies import refuse_copies
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
@@ -41,6 +42,9 @@ from modelsgenesis.types import JSON
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+SPLIT = "split.json"
+"""In the run folder: the subjects of each side."""
 
 
 @settings
@@ -107,7 +111,9 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
     prepared = prepare_target(described, config.images, _cache(config, out))
     run, fabric = Run(out), make_fabric(config.loop)
-    if begin(fabric, run, "finetune", config, prepared.digest(), resume):
+    unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume)
+    _refuse_other_sides(run, used_sides(described, config)[0])
+    if unfinished:
         with no_empty_run(fabric, run):
             _train(target, prepared, backbone, origin, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
@@ -149,7 +155,7 @@ def _train(
     task = _task(prepared, items, sides, recipe, config, run)
     if fabric.is_global_zero:
         _tell(report, warnings)
-        write_json(run.path / "split.json", {**_by_side(sides), "unused": unused})
+        write_json(run.path / SPLIT, {**_by_side(sides), "unused": unused})
         write_images(run.path, _images(prepared, sides))
         run.note(
             init=report.to_dict(),
@@ -215,6 +221,16 @@ def _images(data: PreparedTarget, sides: Split) -> Iterator[tuple[str, str, Scan
     for side, subjects in _by_side(sides).items():
         for case in data.of(subjects):
             yield from ((side, case.case.subject, scan) for scan in case.images)
+
+
+def _refuse_other_sides(run: Run, sides: Split) -> None:
+    """A run whose subjects were dealt otherwise is another run, and neither images nor settings need tell."""
+    if not (run.path / SPLIT).is_file():
+        return
+    there, here = read_json(run.path / SPLIT), _by_side(sides)
+    moved = sorted({subject for side in here for subject in set(there[side]) ^ set(here[side])})
+    if moved:
+        raise UsageError(f"{run.path}: holds another run (the split changed: {first_few(moved)}); choose another --out")
 
 
 def _by_side(sides: Split) -> dict[str, list[str]]:
