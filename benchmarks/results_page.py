@@ -1,7 +1,8 @@
 """Write what benchmarks found into a page: `python -m benchmarks.results_page NAME=FOLDER... [--page docs/results.md]`.
 
 The page is written by hand but for the part between `<!-- NAME -->` and `<!-- end of NAME -->`, which becomes the
-verdict and the tables of `genesis report` for the benchmark in FOLDER.
+verdict and the tables of `genesis report` for the benchmark in FOLDER. A part called NAME:ARM, where there is one,
+becomes the verdict and the differences with ARM as the reference.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from modelsgenesis.evaluate.reading import load_benchmark
 from modelsgenesis.evaluate.results import Comparison
 from modelsgenesis.files import write_text
 from modelsgenesis.report.build import tables_of
-from modelsgenesis.report.rows import score_rows
+from modelsgenesis.report.rows import differences_table, score_rows
 from modelsgenesis.report.tables import Table, as_markdown
 from modelsgenesis.report.verdict import verdict
 
@@ -32,11 +33,19 @@ def section(folder: Path) -> str:
     tables = [_scores(comparison, analysis), _columns(found["differences"], DIFFERENCES)]
     tables += [found[name] for name in ("labels", "convergence", "tuning", "restoration", "splits")]
     hours = sum(result.seconds for result in comparison.results) / 3600
-    parts = [
-        " ".join(sentence.text for sentence in verdict(comparison, analysis)),
-        *(as_markdown(table) for table in tables if table.rows),
-        f"{len(comparison.results)} runs, {hours:.1f} hours of them alone.",
-    ]
+    return _joined(comparison, analysis, tables, f"{len(comparison.results)} runs, {hours:.1f} hours of them alone.")
+
+
+def against(folder: Path, arm: str) -> str:
+    """Verdict and differences of a benchmark with `arm` as the reference."""
+    comparison = load_benchmark(folder).against(arm)
+    analysis = analyse(comparison)
+    return _joined(comparison, analysis, [_columns(differences_table(analysis.comparisons, comparison), DIFFERENCES)])
+
+
+def _joined(comparison: Comparison, analysis: Analysis, tables: Sequence[Table], *last: str) -> str:
+    told = " ".join(sentence.text for sentence in verdict(comparison, analysis))
+    parts = [told, *(as_markdown(table) for table in tables if table.rows), *last]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -63,6 +72,14 @@ def placed(page: str, name: str, text: str) -> str:
     return pattern.sub(lambda found: f"{found[1]}\n{text.strip()}\n{found[2]}", page)
 
 
+def filled(page: str, name: str, folder: Path) -> str:
+    """`page` with all parts of the benchmark called `name`."""
+    page = placed(page, name, section(folder))
+    for arm in re.findall(rf"<!-- {re.escape(name)}:(\S+) -->", page):
+        page = placed(page, f"{name}:{arm}", against(folder, arm))
+    return page
+
+
 def main() -> None:
     """Rewrite the named parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -72,7 +89,7 @@ def main() -> None:
     page = given.page.read_text(encoding="utf-8")
     for part in given.parts:
         name, _, folder = part.partition("=")
-        page = placed(page, name, section(Path(folder)))
+        page = filled(page, name, Path(folder))
     write_text(given.page, page)
 
 

@@ -287,10 +287,15 @@ def report(given: Arguments) -> None:
     fields: list[Any] = [
         ("folders", _positional(tuple[Path, ...], "Benchmarks, run folders, and folders that hold some.")),
         ("out", _flag(Path, "The HTML file."), dataclasses.field(default=Path("report.html"))),
+        (
+            "reference",
+            _flag(str, "Compare with this arm. Left out: the plan's, or scratch."),
+            dataclasses.field(default=""),
+        ),
     ]
     choice = _parse("report", dataclasses.make_dataclass("Report", fields), given, report.__doc__)
     _refuse_none("report", "folder", choice.folders)
-    print(build_report(choice.folders, choice.out))
+    print(build_report(choice.folders, choice.out, choice.reference))
 
 
 def phantom(given: Arguments) -> None:

@@ -31,6 +31,13 @@ def test_benchmark(folder: Path) -> None:
     assert found.left_out == []
 
 
+def test_another_reference(folder: Path) -> None:
+    assert gather([folder]).comparison.reference == "scratch"
+    assert gather([folder], "genesis").comparison.reference == "genesis"
+    with pytest.raises(UsageError, match="no finished run is of the arm 'other'"):
+        gather([folder], "other")
+
+
 def test_folder_above_and_named_twice(folder: Path) -> None:
     assert len(gather([folder.parent, folder]).comparison.results) == 4
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pieces import unpack
-from benchmarks.results_page import PAGE, placed, section
+from benchmarks.results_page import PAGE, filled, placed, section
 from modelsgenesis.errors import UsageError
 
 
@@ -28,8 +28,19 @@ def test_section_has_verdict_scores_and_differences(benchmark_folder: Path) -> N
     assert text.index("seeds an arm") < text.index("**Scores")
 
 
+def test_a_part_may_have_another_reference(benchmark_folder: Path) -> None:
+    page = filled(
+        "<!-- a -->\n<!-- end of a -->\n<!-- a:genesis -->\n<!-- end of a:genesis -->\n", "a", benchmark_folder
+    )
+    first, second = page.split("<!-- a:genesis -->")
+    assert "Genesis is better than scratch on NCC" in first
+    assert "Scratch is worse than genesis on NCC" in second
+    assert "**Differences from the reference**" in second
+    assert "**Scores on the test subjects**" not in second
+
+
 @pytest.mark.parametrize("kept", sorted((PAGE.parents[1] / "evidence").iterdir()), ids=lambda path: path.name)
 def test_the_page_is_what_the_kept_runs_print(kept: Path, tmp_path: Path) -> None:
     unpack(kept, tmp_path)
     page = PAGE.read_text(encoding="utf-8")
-    assert placed(page, kept.name, section(tmp_path)) == page
+    assert filled(page, kept.name, tmp_path) == page

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.analysis import analyse
 from modelsgenesis.evaluate.results import CaseResult, Comparison, Failure, Leak, Result
 from modelsgenesis.report.verdict import headline, verdict
@@ -94,6 +95,18 @@ def test_a_finding_with_fewer_labels_is_told() -> None:
 def test_arms_that_differ_are_named() -> None:
     arms = (*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5), *runs("other", 0.5, 5))
     assert told(Comparison(arms))[0] == "Genesis helps on the one target; other hurts on the one target"
+
+
+def test_another_reference_than_scratch() -> None:
+    arms = Comparison((*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5), *runs("other", 0.9, 5)))
+    head, text = told(arms.against("genesis"))
+    assert head == "Scratch is worse than genesis on the one target; other is better than genesis on the one target"
+    assert "compare scratch and other with genesis" in text
+    assert "Scratch is worse than genesis on LCS (\N{MINUS SIGN}0.1" in text
+    more = Comparison((*arms.results, *runs("third", 0.5, 5)))
+    assert told(more.against("genesis"))[0] == "Three arms differ from genesis"
+    with pytest.raises(UsageError, match=r"no finished run is of the arm 'gensis'; there are scratch, genesis, other"):
+        arms.against("gensis")
 
 
 def test_the_headline_counts_the_targets_of_each_arm() -> None:

@@ -1,9 +1,10 @@
 """What a comparison is made of: finished fine-tuning runs as rows, read from their folders."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from modelsgenesis.errors import UsageError
 from modelsgenesis.types import JSON
 
 
@@ -138,6 +139,13 @@ class Comparison:
     leaks: tuple[Leak, ...] = ()
     trials: tuple[Trial, ...] = ()
     plan: JSON = field(default_factory=dict)
+
+    def against(self, reference: str) -> "Comparison":
+        """The same runs with another arm as the reference; UsageError when no run is of it."""
+        arms = dict.fromkeys(result.arm for result in self.results)
+        if reference not in arms:
+            raise UsageError(f"reference: no finished run is of the arm {reference!r}; there are {', '.join(arms)}")
+        return replace(self, reference=reference)
 
     def leaked(self, arm: str, target: str) -> bool:
         """Whether the pre-training of an arm saw test or validation data of a target."""

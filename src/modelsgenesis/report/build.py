@@ -51,18 +51,19 @@ class Written:
         return "\n".join([*lines, *(f"  left out {path}: {reason}" for path, reason in self.left_out)])
 
 
-def build_report(folders: Sequence[Path], out: Path) -> Written:
+def build_report(folders: Sequence[Path], out: Path, reference: str = "") -> Written:
     """Write the report of all runs at or below `folders` to `out`, and its tables into `report-tables` beside it.
 
     Args:
         folders: run folders, folders of runs, and folders of benchmarks.
         out: the HTML file.
+        reference: the arm that others are compared with; empty: the plan's, or a start from scratch.
 
     Raises GenesisError when nothing in `folders` can be used; what else cannot be is listed in the report.
     """
     if not folders:
         raise UsageError("report: name at least one folder (genesis report --help)")
-    found = gather(folders)
+    found = gather(folders, reference)
     comparison = found.comparison
     if not comparison.results and not comparison.pretraining:
         first = found.left_out[0]

@@ -30,8 +30,12 @@ class Gathered:
     left_out: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def gather(folders: Sequence[Path]) -> Gathered:
-    """Read all benchmarks and runs at or below `folders`."""
+def gather(folders: Sequence[Path], reference: str = "") -> Gathered:
+    """Read all benchmarks and runs at or below `folders`.
+
+    `reference` is the arm that others are compared with; empty: the plan's, or a start from scratch.
+    UsageError when no run is of it.
+    """
     left_out: list[tuple[Path, str]] = []
     found: list[Comparison] = []
     loose: list[Path] = []
@@ -45,7 +49,8 @@ def gather(folders: Sequence[Path]) -> Gathered:
             else:
                 loose.append(place)
     found += _loose(list(dict.fromkeys(loose)), left_out)
-    return Gathered(_referring(_joined(found, left_out)), left_out)
+    joined = _joined(found, left_out)
+    return Gathered(joined.against(reference) if reference else _referring(joined), left_out)
 
 
 def _places(folder: Path, depth: int) -> Iterator[Path]:

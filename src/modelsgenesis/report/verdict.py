@@ -216,11 +216,19 @@ def headline(comparison: Comparison, analysis: Analysis) -> str:
     if not arms:
         tested = any(tally.undecided for one in analysis.verdicts for tally in one.tallies)
         return "No difference shown" if tested else "No difference could be tested"
-    if len(analysis.verdicts) == 1 or len(arms) > NAMED_ARMS:
-        said = f"pre-training {_helps(analysis.verdicts)}"
-    else:
-        said = "; ".join(f"{_named(one)} {_helps([one])}" for one in arms)
-    return capital(f"{_at(arms)}{said}")
+    return capital(f"{_at(arms)}{_differing(arms, analysis.verdicts, comparison.reference)}")
+
+
+def _differing(arms: Sequence[Verdict], every: Sequence[Verdict], reference: str) -> str:
+    """What the `arms` that differ from the reference come to; only from scratch can it be pre-training that helps."""
+    words = ("helps", "hurts")
+    if not reference.startswith("scratch"):
+        words = (f"is better than {reference}", f"is worse than {reference}")
+        if len(arms) > NAMED_ARMS:
+            return f"{counted(len(arms), 'arm')} differ from {reference}"
+    elif len(every) == 1 or len(arms) > NAMED_ARMS:
+        return f"pre-training {_helps(every, words)}"
+    return "; ".join(f"{_named(one)} {_helps([one], words)}" for one in arms)
 
 
 def _at(arms: Sequence[Verdict]) -> str:
@@ -231,14 +239,14 @@ def _at(arms: Sequence[Verdict]) -> str:
     return f"with {share(found.pop())} of the labels " if len(found) == 1 else "with fewer labels "
 
 
-def _helps(arms: Sequence[Verdict]) -> str:
-    """On how many of the targets of these arms."""
+def _helps(arms: Sequence[Verdict], words: tuple[str, str]) -> str:
+    """On how many of the targets of these arms; `words` say "helps" and "hurts"."""
     every = {target for one in arms for target in one.most}
     better = {ours.cell.target for one in arms for tally in one.tallies for ours in tally.better}
     worse = {ours.cell.target for one in arms for tally in one.tallies for ours in tally.worse}
     if better and worse:
-        return f"helps on {counted(len(better), '').strip()}, hurts on {_of(len(worse), len(every))}"
-    return f"{'helps' if better else 'hurts'} on {_of(len(better or worse), len(every))}"
+        return f"{words[0]} on {counted(len(better), '').strip()}, {words[1]} on {_of(len(worse), len(every))}"
+    return f"{words[0] if better else words[1]} on {_of(len(better or worse), len(every))}"
 
 
 def _of(some: int, every: int) -> str:
