@@ -52,6 +52,16 @@ def test_one_axis_of_three_counts_a_third() -> None:
     assert probe(Features(lambda x: x[:, 0, 0, 0, :1]), batches(0)) == pytest.approx(1 / 3, abs=0.05)
 
 
+def test_channels_that_fire_on_one_cube_do_not_decide() -> None:
+    """Silent on all others but for rounding, which leaves them next to no deviation where that cube is left out."""
+
+    def features(x: Tensor) -> Tensor:
+        rare = 1e-6 * torch.rand(len(x), 20) + (x[:, 0, 0, 0, :1] > 0.9945)  # one of them
+        return torch.cat([x[:, 0, 0, 0, :3], rare], 1)
+
+    assert 0.9 < probe(Features(features), batches(0)) <= 1
+
+
 def test_more_features_than_cubes_do_not_fit_by_heart() -> None:
     assert probe(Features(lambda x: torch.rand(len(x), 500)), batches(0)) < 0.1
 
