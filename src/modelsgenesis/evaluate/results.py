@@ -144,7 +144,8 @@ class Comparison:
         """The same runs with another arm as the reference; UsageError when no run is of it."""
         arms = dict.fromkeys(result.arm for result in self.results)
         if reference not in arms:
-            raise UsageError(f"reference: no finished run is of the arm {reference!r}; there are {', '.join(arms)}")
+            there = ", ".join(arms) or "no finished runs"
+            raise UsageError(f"reference: no finished run is of the arm {reference!r}; there are {there}")
         return replace(self, reference=reference)
 
     def leaked(self, arm: str, target: str) -> bool:
