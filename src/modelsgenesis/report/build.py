@@ -59,8 +59,8 @@ def build_report(folders: Sequence[Path], out: Path, reference: str = "") -> Wri
         out: the HTML file.
         reference: the arm that others are compared with; empty: the plan's, or a start from scratch.
 
-    Raises GenesisError when nothing in `folders` can be used, UsageError when no run is of the arm `reference`; what else
-    cannot be used is listed in the report.
+    Raises GenesisError when nothing in `folders` can be used, UsageError when no run is of the arm `reference`; what
+    else cannot be used is listed in the report.
     """
     if not folders:
         raise UsageError("report: name at least one folder (genesis report --help)")
