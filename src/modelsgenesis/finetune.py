@@ -110,9 +110,10 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     backbone = resolve(config.backbone, origin, config.init, described.channels * config.patch.channels)
     config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
     prepared = prepare_target(described, config.images, _cache(config, out))
+    sides, _ = used_sides(described, config)
     run, fabric = Run(out), make_fabric(config.loop)
     unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume)
-    _refuse_other_sides(run, used_sides(described, config)[0])
+    _refuse_other_sides(run, sides)
     if unfinished:
         with no_empty_run(fabric, run):
             _train(target, prepared, backbone, origin, run, fabric, config)
