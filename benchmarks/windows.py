@@ -46,11 +46,11 @@ def main() -> None:
     parser.add_argument("--truths", nargs="+", type=Path, required=True, help="of the images, in their order")
     given = parser.parse_args()
     pairs = list(zip(given.images, given.truths, strict=True))
-    print("run", *(f"{window} patches, overlap {overlap}" for window, overlap in CHOICES), sep="  ")
+    print("run", *(f"window {window}, overlap {overlap}" for window, overlap in CHOICES), sep="  ")
     for run in given.runs:
         predictor = Predictor(run / "weights.safetensors")
         scores = [dice(predictor, image, truth) for image, truth in pairs]
-        print(run.name, *np.mean(scores, 0).round(3), sep="  ", flush=True)
+        print(run.name, *(f"{score:.3f}" for score in np.mean(scores, 0)), sep="  ", flush=True)
 
 
 if __name__ == "__main__":
