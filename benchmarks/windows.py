@@ -8,34 +8,33 @@ Prints the mean Dice over scans and structures of each run, for windows as large
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from modelsgenesis.data.volume import on_source_grid, read_volume
+from modelsgenesis.data.volume import read_volume
+from modelsgenesis.evaluate.metrics import dice
 from modelsgenesis.predict import Predictor
-from modelsgenesis.training.inference import InferenceSettings, segment
+from modelsgenesis.training.inference import InferenceSettings
 
 CHOICES = ((InferenceSettings().window, 0.25), (1, 0.25), (1, 0.5))
 """Largest window in patches, and overlap."""
 
 
-def dice(predictor: Predictor, image: Path, truth: Path) -> list[float]:
+def scores(predictor: Predictor, image: Path, truth: Path) -> list[float]:
     """Mean Dice over the structures of one scan, for each of `CHOICES`."""
     recipe, given = predictor.recipe, predictor.input([read_volume(image)])
-    values = np.asarray(read_volume(truth).array)
-    found = []
+    values, found = read_volume(truth).array, []
     for window, overlap in CHOICES:
-        choice = replace(recipe.sliding, window=window, overlap=overlap)
-        logits = segment(predictor.network, given.image, recipe.patch.shape, choice)
-        levels = [on_source_grid(level, given.prepared, nearest=False) for level in logits.softmax(0).cpu().numpy()]
-        labels = np.argmax(levels, 0)
-        scores = [_dice(labels == int(one), np.isin(values, of)) for one, of in recipe.truth_map.items()]
-        found.append(float(np.mean(scores)))
+        inference = replace(recipe.inference, window=window, overlap=overlap, probabilities=False)
+        predictor.recipe = replace(recipe, inference=inference)
+        with TemporaryDirectory() as folder:
+            written = Path(folder) / predictor.segment(given, "scan", Path(folder))["prediction"]
+            labels = read_volume(written).array
+        found.append(mean(dice(np.isin(values, of), labels == int(one)) for one, of in recipe.truth_map.items()))
+    predictor.recipe = recipe
     return found
-
-
-def _dice(mine: np.ndarray, theirs: np.ndarray) -> float:
-    return float(2 * (mine & theirs).sum() / max(1, mine.sum() + theirs.sum()))
 
 
 def main() -> None:
@@ -49,8 +48,8 @@ def main() -> None:
     print("run", *(f"window {window}, overlap {overlap}" for window, overlap in CHOICES), sep="  ")
     for run in given.runs:
         predictor = Predictor(run / "weights.safetensors")
-        scores = [dice(predictor, image, truth) for image, truth in pairs]
-        print(run.name, *(f"{score:.3f}" for score in np.mean(scores, 0)), sep="  ", flush=True)
+        found = [scores(predictor, image, truth) for image, truth in pairs]
+        print(run.name, *(f"{mean(column):.3f}" for column in zip(*found, strict=True)), sep="  ", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,9 +43,6 @@ from modelsgenesis.types import JSON
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-SPLIT = "split.json"
-"""In the run folder: the subjects of each side."""
-
 
 @settings
 class FinetuneSettings:
@@ -110,13 +107,13 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     backbone = resolve(config.backbone, origin, config.init, described.channels * config.patch.channels)
     config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
     prepared = prepare_target(described, config.images, _cache(config, out))
-    sides, _ = used_sides(described, config)
+    sides, unused = used_sides(described, config)
     run, fabric = Run(out), make_fabric(config.loop)
     unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume)
     _refuse_other_sides(run, sides)
     if unfinished:
         with no_empty_run(fabric, run):
-            _train(target, prepared, backbone, origin, run, fabric, config)
+            _train(target, prepared, sides, unused, backbone, origin, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
     return run
 
@@ -130,6 +127,8 @@ def read_target(target: str, data: Path, config: FinetuneSettings, cache: Path) 
 def _train(
     name: str,
     prepared: PreparedTarget,
+    sides: Split,
+    unused: Sequence[str],
     backbone: BackboneSettings,
     origin: JSON,
     run: Run,
@@ -137,7 +136,6 @@ def _train(
     config: FinetuneSettings,
 ) -> None:
     described = prepared.target
-    sides, unused = used_sides(described, config)
     warnings = refuse_copies(prepared.cases, _by_side(sides), described.source)
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)
@@ -156,7 +154,7 @@ def _train(
     task = _task(prepared, items, sides, recipe, config, run)
     if fabric.is_global_zero:
         _tell(report, warnings)
-        write_json(run.path / SPLIT, {**_by_side(sides), "unused": unused})
+        write_json(run.path / "split.json", {**_by_side(sides), "unused": unused})
         write_images(run.path, _images(prepared, sides))
         run.note(
             init=report.to_dict(),
@@ -226,9 +224,9 @@ def _images(data: PreparedTarget, sides: Split) -> Iterator[tuple[str, str, Scan
 
 def _refuse_other_sides(run: Run, sides: Split) -> None:
     """A run whose subjects were dealt otherwise is another run, and neither images nor settings need tell."""
-    if not (run.path / SPLIT).is_file():
+    if not (run.path / "split.json").is_file():
         return
-    there, here = read_json(run.path / SPLIT), _by_side(sides)
+    there, here = read_json(run.path / "split.json"), _by_side(sides)
     moved = sorted({subject for side in here for subject in set(there[side]) ^ set(here[side])})
     if moved:
         raise UsageError(f"{run.path}: holds another run (the split changed: {first_few(moved)}); choose another --out")

@@ -55,10 +55,6 @@ class Predictor:
         weights: `weights.safetensors` of a fine-tuning run.
         device: where to compute; None for the first GPU, else the CPU.
 
-    Attributes:
-        recipe: what the network was trained by.
-        network: it, with its norms folded into the convolutions.
-
     Raises GenesisError when the weights are missing, damaged or of no fine-tuning run.
     """
 
@@ -71,7 +67,7 @@ class Predictor:
         automatic = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         placed: Any = fold_norms(network).to(device or automatic)
         self._axes: int = placed.backbone.axes
-        self.network = placed.to(memory_format=channels_last(self._axes))
+        self._network = placed.to(memory_format=channels_last(self._axes))
 
     def input(self, volumes: Sequence[Volume]) -> "Input":
         """What the network sees of a case, given one volume a channel.
@@ -90,12 +86,12 @@ class Predictor:
 
     def classify(self, images: Iterable[FloatArray]) -> Iterator[list[float]]:
         """Probabilities of the classes for each of `images`, (C, *patch.shape) in [0, 1]."""
-        return classify(self.network, images, self.recipe.task, self.recipe.inference.windows)
+        return classify(self._network, images, self.recipe.task, self.recipe.inference.windows)
 
     def segment(self, given: "Input", name: str, out: Path) -> JSON:
         """Write `NAME.nii.gz` and the probability maps on the source grid into `out`; their names for `cases.json`."""
         recipe = self.recipe
-        logits = segment(self.network, given.image, recipe.patch.shape, recipe.sliding)
+        logits = segment(self._network, given.image, recipe.patch.shape, recipe.sliding)
         probabilities = logits.softmax(0).cpu().numpy()
         best = on_source_grid(probabilities[0], given.prepared, nearest=False)
         labels, files = np.zeros(best.shape, np.uint8), {}
