@@ -32,11 +32,11 @@ class InferenceSettings:
 
     overlap: float = 0.5
     """Overlap of neighbouring windows, a share of the side of a patch."""
-    window: int = 16
+    window: int = 1
     """Voxels of a window at most, in patches. Larger windows overlap less (as many voxels as patches would, of longer
-    sides), so less is computed twice, and fewer voxels lie near a border; they need memory. A network trained on small
-    patches may be another one in larger windows: measure it (`benchmarks.windows`), or choose 1. With another
-    `backbone.norm` than "running", whose statistics are those of the window, a window is always a patch."""
+    sides), so less is computed twice; they need memory. A network is trained on patches, most of whose voxels lie near
+    a border, and may be another one in larger windows: compare first (`benchmarks.windows`, docs/performance.md). With
+    another `backbone.norm` than "running", whose statistics are those of the window, a window is always a patch."""
     windows: int = 4
     """Patches (or cases of a classification) a forward pass; a larger window goes alone. With `backbone.norm` "batch"
     they share their statistics, so it changes the result."""
