@@ -1,4 +1,4 @@
-"""Whole scans through a segmentation network, against windows of one patch with overlap 0.5.
+"""Whole scans through a segmentation network, against the same windows through the network as it was published.
 
 python -m benchmarks inference
 """
@@ -24,43 +24,41 @@ PATCH, SCAN, WIDTH = (64, 64, 32), (112, 112, 72), 8
 
 
 def rows(_folder: Path, repeats: int) -> Iterator[Row]:
-    """The default settings against the plain way, with one network."""
+    """The default settings, and larger windows, against the plain way, with one network."""
     torch.manual_seed(0)
     plain: nn.Module = DenseNetwork(build_backbone(BackboneSettings(width=WIDTH, norm="running")), 2)
     fast = fold_norms(copy.deepcopy(plain)).to(memory_format=channels_last(3))
     image = np.random.default_rng(0).random((1, *SCAN), np.float32)
-    ours, usual = InferenceSettings(), InferenceSettings(window=1)
+    patches, larger = InferenceSettings(), InferenceSettings(window=16)
 
-    def patches() -> None:
+    def published() -> None:
         with as_released():
-            segment(plain, image, PATCH, usual)
+            segment(plain, image, PATCH, patches)
 
     times = turns(
         {
-            "ours": lambda: segment(fast, image, PATCH, ours),
-            "patches": patches,
-            "patches, fast network": lambda: segment(fast, image, PATCH, usual),
+            "published": published,
+            "patches": lambda: segment(fast, image, PATCH, patches),
+            "larger": lambda: segment(fast, image, PATCH, larger),
         },
         max(1, repeats // 2),
         warm=False,
     )
-    found, of_patches = windows_of(SCAN, PATCH, ours), windows_of(SCAN, PATCH, usual)
-    computed = found.count * math.prod(found.sides) / (of_patches.count * math.prod(of_patches.sides))
-    limit = f"convolutions; {computed:.0%} of the voxels that patches compute, the scan itself is "
-    limit += f"{math.prod(SCAN) / (of_patches.count * math.prod(PATCH)):.0%}"
+    of_patches, found = windows_of(SCAN, PATCH, patches), windows_of(SCAN, PATCH, larger)
+    by_patches = of_patches.count * math.prod(PATCH)
     yield Row(
-        f"whole-scan inference, {'x'.join(map(str, SCAN))}",
-        times["patches"] / times["ours"],
+        f"whole-scan inference, {'x'.join(map(str, SCAN))}: norms folded, channels-last, doubling merged",
+        times["published"] / times["patches"],
         "x",
-        f"{times['ours']:.3g} s, {times['patches']:.3g} s by 64x64x32 windows with overlap 0.5",
-        limit,
-        must=2,
-        goal=4,
+        f"{times['patches']:.3g} s, {times['published']:.3g} s by 64x64x32 windows with overlap 0.5 either way",
+        f"convolutions; the scan itself is {math.prod(SCAN) / by_patches:.0%} of the voxels that patches compute",
+        must=1.5,
+        goal=2,
     )
     yield Row(
-        "the same windows, the network alone: norms folded, channels-last, doubling merged",
-        times["patches"] / times["patches, fast network"],
+        "the same in windows of up to 16 patches (`inference.window`), which not every network bears",
+        times["published"] / times["larger"],
         "x",
-        f"{times['patches, fast network']:.3g} s, {times['patches']:.3g} s",
-        "convolutions",
+        f"{times['larger']:.3g} s, {times['published']:.3g} s",
+        f"convolutions; {found.count * math.prod(found.sides) / by_patches:.0%} of the voxels that patches compute",
     )

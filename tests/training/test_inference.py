@@ -76,7 +76,7 @@ def test_norms_that_look_at_the_window_see_patches(norm: str, window: int) -> No
         backbone=BackboneSettings(norm=norm),
         images=ImageSettings(),
         patch=PatchSettings(),
-        inference=InferenceSettings(),
+        inference=InferenceSettings(window=16),
     )
     assert recipe.sliding.window == window
 

@@ -35,7 +35,7 @@ class InferenceSettings:
     window: int = 1
     """Voxels of a window at most, in patches. Larger windows overlap less (as many voxels as patches would, of longer
     sides), so less is computed twice; they need memory. A network is trained on patches, most of whose voxels lie near
-    a border, and may be another one in larger windows: compare first (`benchmarks.windows`, docs/performance.md). With
+    a border, and may be another one in larger windows: compare first (`benchmarks.windows`, docs/results.md). With
     another `backbone.norm` than "running", whose statistics are those of the window, a window is always a patch."""
     windows: int = 4
     """Patches (or cases of a classification) a forward pass; a larger window goes alone. With `backbone.norm` "batch"
