@@ -64,6 +64,13 @@ def test_columns_have_the_same_decimals() -> None:
     assert [row[2] for row in shown(AWKWARD)] == ["100", "250", "∞", "3"]
 
 
+def test_no_p_value_is_shown_as_0() -> None:
+    table = Table("t", "t", ("p (Holm)", "pixels"), ((1e-9, 1e-9), (0.5, 0.5), (math.nan, 1.0)))
+    assert shown(table) == [["< 0.001", "0.000"], ["0.500", "0.500"], ["–", "1.000"]]
+    assert "$<$ 0.001" in as_latex(table)
+    assert "0.001" not in as_csv(table)
+
+
 def test_files_are_written_beside(tmp_path: Path) -> None:
     paths = write_tables(tmp_path / "tables", [AWKWARD])
     assert sorted(path.name for path in paths) == ["awkward.csv", "awkward.md", "awkward.tex"]

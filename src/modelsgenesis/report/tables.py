@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelsgenesis.files import write_text
-from modelsgenesis.report.words import MINUS
+from modelsgenesis.report.words import MINUS, p_value
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -134,8 +134,15 @@ def _cells(table: Table, cell: Callable[[str, bool], str]) -> list[list[str]]:
 
 
 def shown(table: Table) -> list[list[str]]:
-    """The cells as a reader sees them: floats of a column all with the same decimals, none where all are whole."""
-    columns = [_column([row[index] for row in table.rows], table.decimals) for index in range(len(table.columns))]
+    """The cells as a reader sees them: floats of a column all with the same decimals, none where all are whole.
+
+    Columns called `p` or `p (...)` hold p-values; none of them is ever 0.
+    """
+    columns = []
+    for index, name in enumerate(table.columns):
+        cells = [row[index] for row in table.rows]
+        is_p = name.split(" ")[0] == "p"
+        columns.append([p_value(float(cell)) for cell in cells] if is_p else _column(cells, table.decimals))
     return [list(row) for row in zip(*columns, strict=True)]
 
 
