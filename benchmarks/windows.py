@@ -6,7 +6,6 @@ Prints the mean Dice over scans and structures of each run, for windows of up to
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -21,19 +20,13 @@ CHOICES = ((16, 0.25), (16, 0.5), (1, 0.25), (1, 0.5))
 """Largest window in patches, and overlap."""
 
 
-def scores(predictor: Predictor, image: Path, truth: Path) -> list[float]:
-    """Mean Dice over the structures of one scan, for each of `CHOICES`."""
-    recipe, given = predictor.recipe, predictor.input([read_volume(image)])
-    values, found = read_volume(truth).array, []
-    for window, overlap in CHOICES:
-        inference = replace(recipe.inference, window=window, overlap=overlap, probabilities=False)
-        predictor.recipe = replace(recipe, inference=inference)
-        with TemporaryDirectory() as folder:
-            written = Path(folder) / predictor.segment(given, "scan", Path(folder))["prediction"]
-            labels = read_volume(written).array
-        found.append(mean(dice(np.isin(values, of), labels == int(one)) for one, of in recipe.truth_map.items()))
-    predictor.recipe = recipe
-    return found
+def score(predictor: Predictor, image: Path, truth: Path) -> float:
+    """Mean Dice over the structures of one scan."""
+    with TemporaryDirectory() as folder:
+        found = predictor.segment(predictor.input([read_volume(image)]), "scan", Path(folder))
+        labels = read_volume(Path(folder) / found["prediction"]).array
+    values, structures = read_volume(truth).array, predictor.recipe.truth_map.items()
+    return mean(dice(np.isin(values, of), labels == int(one)) for one, of in structures)
 
 
 def main() -> None:
@@ -46,9 +39,12 @@ def main() -> None:
     pairs = list(zip(given.images, given.truths, strict=True))
     print("run", *(f"window {window}, overlap {overlap}" for window, overlap in CHOICES), sep="  ")
     for run in given.runs:
-        predictor = Predictor(run / "weights.safetensors")
-        found = [scores(predictor, image, truth) for image, truth in pairs]
-        print(run.name, *(f"{mean(column):.3f}" for column in zip(*found, strict=True)), sep="  ", flush=True)
+        print(run.name, end="", flush=True)
+        for window, overlap in CHOICES:
+            weights = run / "weights.safetensors"
+            predictor = Predictor(weights, window=window, overlap=overlap, probabilities=False)
+            print(f"  {mean(score(predictor, image, truth) for image, truth in pairs):.3f}", end="", flush=True)
+        print()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from modelsgenesis import cli
 from modelsgenesis.config import to_dict
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.collect import evaluate_run
@@ -146,6 +147,21 @@ def test_predict_gives_what_the_run_gave(run: Run, home: Path, tmp_path: Path) -
     for name in (case["prediction"], *case["probabilities"].values()):
         mine, theirs = tmp_path / name.replace(case["case"], f"{case['case']}_0000"), run.predictions / name
         np.testing.assert_array_equal(nibabel.load(mine).dataobj, nibabel.load(theirs).dataobj)  # type: ignore[attr-defined]
+
+
+def test_predict_with_other_settings_of_inference(run: Run, home: Path, tmp_path: Path) -> None:
+    (case,) = json.loads((run.predictions / "cases.json").read_text())["cases"]
+    scan, name = home / f"data/imagesTr/{case['case']}_0000.nii.gz", f"{case['case']}_0000"
+    predict(run.path, [scan], tmp_path / "apart", overlap=0.0)
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["predict", *map(str, (run.path, scan, "--out", tmp_path / "labels", "--probabilities", False))])
+    written = run.predictions / case["probabilities"]["1"], tmp_path / f"apart/{name}_prob1.nii.gz"
+    mine, theirs = (nibabel.load(path).get_fdata() for path in written)  # type: ignore[attr-defined]
+    assert not np.array_equal(mine, theirs)
+    assert np.abs(mine - theirs).mean() < 0.1
+    assert [path.name for path in (tmp_path / "labels").glob("*.nii.gz")] == [f"{name}.nii.gz"]
+    with pytest.raises(UsageError, match=r"inference\.overlap: 1\.0 must be 0 or more and below 1"):
+        predict(run.path, [scan], tmp_path / "none", overlap=1.0)
 
 
 def test_finished_runs_are_left_alone(run: Run, home: Path, config: FinetuneSettings) -> None:

@@ -213,14 +213,21 @@ def predict(given: Arguments) -> None:
     """
     from modelsgenesis.predict import predict as run
 
-    fields = [
+    inference = {
+        "overlap": _flag(float | None, "Overlap of neighbouring windows; less is faster. Left out: the run's."),
+        "window": _flag(int | None, "Voxels of a window at most, in patches; more is faster. Left out: the run's."),
+        "probabilities": _flag(bool | None, "Write probability maps. Left out: as the run says."),
+    }
+    fields: list[Any] = [
         ("run", _positional(Path, "Run folder of genesis finetune.")),
         ("scans", _positional(tuple[str, ...], SCANS)),
         ("out", _flag(Path, "Folder for the predictions.")),
+        *((name, kind, dataclasses.field(default=None)) for name, kind in inference.items()),
     ]
     choice = _parse("predict", dataclasses.make_dataclass("Predict", fields), given, predict.__doc__)
     _refuse_none("predict", "scan", choice.scans)
-    print(run(choice.run, choice.scans, choice.out))
+    changes = {name: getattr(choice, name) for name in inference if getattr(choice, name) is not None}
+    print(run(choice.run, choice.scans, choice.out, **changes))
 
 
 def evaluate(given: Arguments) -> None:

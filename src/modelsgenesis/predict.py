@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,15 @@ class Predictor:
     Args:
         weights: `weights.safetensors` of a fine-tuning run.
         device: where to compute; None for the first GPU, else the CPU.
+        inference: settings of `InferenceSettings` that are to differ from the run's.
 
-    Raises GenesisError when the weights are missing, damaged or of no fine-tuning run.
+    Raises GenesisError when the weights are missing, damaged or of no fine-tuning run, UsageError for settings of
+    inference that cannot be.
     """
 
-    def __init__(self, weights: Path, device: torch.device | None = None) -> None:
-        self.recipe: Recipe = read_recipe(read_weights(weights)[1], weights)
+    def __init__(self, weights: Path, device: torch.device | None = None, **inference: Any) -> None:
+        recipe = read_recipe(read_weights(weights)[1], weights)
+        self.recipe: Recipe = replace(recipe, inference=replace(recipe.inference, **inference))
         network = self.recipe.network()
         report = initialise(network, f"file:{weights}", head=True)
         if report.missing:
@@ -134,7 +137,7 @@ def write_cases(out: Path, recipe: Recipe, entries: Sequence[JSON], **more: Any)
     write_json(out / CASES, {"task": recipe.task, "labels": recipe.labels, **more, "cases": list(entries)})
 
 
-def predict(run_path: Path, scans: Sequence[str | Path], out: Path) -> PredictSummary:
+def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference: Any) -> PredictSummary:
     """Apply the fine-tuning run `run_path` to `scans` and write the predictions into the folder `out`.
 
     Segmentation: a label map and probability maps a case, on the grid of its source. Classification:
@@ -145,13 +148,15 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path) -> PredictSu
         run_path: a finished fine-tuning run.
         scans: files, folders and globs, as for `genesis prepare`.
         out: the folder.
+        inference: settings of `InferenceSettings` that are to differ from the run's.
 
-    Raises UsageError for scans that do not exist, GenesisError when the run has no weights or no scan could be used.
+    Raises UsageError for scans that do not exist and settings that cannot be, GenesisError when the run has no weights
+    or no scan could be used.
     """
     weights = Run(run_path).weights
     if not weights.is_file():
         raise GenesisError(f"{run_path}: has no {weights.name}; is it a finished run of genesis finetune?")
-    predictor = Predictor(weights)
+    predictor = Predictor(weights, **inference)
     cases = _grouped(index_sources(scans), predictor.recipe.backbone.input_channels)
     entries: list[JSON] = []
     rejected: list[JSON] = []

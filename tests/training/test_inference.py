@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from modelsgenesis.config import build
+from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings
@@ -79,6 +81,12 @@ def test_norms_that_look_at_the_window_see_patches(norm: str, window: int) -> No
         inference=InferenceSettings(window=16),
     )
     assert recipe.sliding.window == window
+
+
+@pytest.mark.parametrize("choice", [{"overlap": 1.0}, {"overlap": -0.1}, {"window": 0}, {"windows": 0}])
+def test_settings_that_cannot_be_are_refused(choice: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="must be"):
+        build(InferenceSettings, choice, "plan")
 
 
 class Mean(nn.Module):

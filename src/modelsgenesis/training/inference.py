@@ -43,6 +43,13 @@ class InferenceSettings:
     probabilities: bool = True
     """Write the probability map of each structure beside the label map."""
 
+    def __post_init__(self) -> None:
+        """Raises UsageError for an overlap outside [0, 1) and for no patch."""
+        if not 0 <= self.overlap < 1:
+            raise UsageError(f"inference.overlap: {self.overlap} must be 0 or more and below 1")
+        if min(self.window, self.windows) < 1:
+            raise UsageError(f"inference.window and .windows: {self.window} and {self.windows} must be 1 or more")
+
 
 @settings
 class Recipe:
@@ -113,7 +120,7 @@ def windows_of(scan: Shape, patch: Shape, choice: InferenceSettings) -> Windows:
     """
     shared = [int(choice.overlap * side) for side in patch]
     options = [list(_divisions(n, side, both)) for n, side, both in zip(scan, patch, shared, strict=False)]
-    largest = max(1, choice.window) * math.prod(patch)
+    largest = choice.window * math.prod(patch)
     fitting = (each for each in product(*options) if math.prod(side for _, side in each) <= largest)
     chosen = min(fitting, key=lambda each: math.prod(number * side for number, side in each))
     sides, thin = [side for _, side in chosen], scan[len(patch) :]
