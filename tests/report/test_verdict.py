@@ -104,7 +104,8 @@ def test_another_reference_than_scratch() -> None:
     assert "compare scratch and other with genesis" in text
     assert "Scratch is worse than genesis on LCS (\N{MINUS SIGN}0.1" in text
     more = Comparison((*arms.results, *runs("third", 0.5, 5)))
-    assert told(more.against("genesis"))[0] == "Three arms differ from genesis"
+    assert told(more.against("genesis"))[0] == "Three of three arms differ from genesis"
+    assert told(more)[0] == "Three of three arms differ from scratch"
     with pytest.raises(UsageError, match=r"no finished run is of the arm 'gensis'; there are scratch, genesis, other"):
         arms.against("gensis")
 

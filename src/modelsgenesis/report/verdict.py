@@ -221,12 +221,12 @@ def headline(comparison: Comparison, analysis: Analysis) -> str:
 
 def _differing(arms: Sequence[Verdict], every: Sequence[Verdict], reference: str) -> str:
     """What the `arms` that differ from the reference come to; only from scratch can it be pre-training that helps."""
+    if len(arms) > NAMED_ARMS:  # counted as arms: targets of one must not be claimed for another
+        return f"{counted(len(arms), '', ' ').strip()} of {counted(len(every), 'arm')} differ from {reference}"
     words = ("helps", "hurts")
     if not reference.startswith("scratch"):
         words = (f"is better than {reference}", f"is worse than {reference}")
-        if len(arms) > NAMED_ARMS:
-            return f"{counted(len(arms), 'arm')} differ from {reference}"
-    elif len(every) == 1 or len(arms) > NAMED_ARMS:
+    elif len(every) == 1:
         return f"pre-training {_helps(every, words)}"
     return "; ".join(f"{_named(one)} {_helps([one], words)}" for one in arms)
 
