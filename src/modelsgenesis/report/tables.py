@@ -49,7 +49,7 @@ class Table:
     Args:
         name: of its files; letters, digits and hyphens.
         title: what it shows.
-        columns: names.
+        columns: names; those called `p` or `p (...)` hold p-values, which are never shown as 0.
         rows: a text or a number a cell; a float is written in full to CSV and rounded elsewhere.
         notes: what a reader must know, below the table.
         emphasised: (row, column) of cells that are marked as best.
@@ -134,10 +134,7 @@ def _cells(table: Table, cell: Callable[[str, bool], str]) -> list[list[str]]:
 
 
 def shown(table: Table) -> list[list[str]]:
-    """The cells as a reader sees them: floats of a column all with the same decimals, none where all are whole.
-
-    Columns called `p` or `p (...)` hold p-values; none of them is ever 0.
-    """
+    """The cells as a reader sees them: floats of a column all with the same decimals, none where all are whole."""
     columns = []
     for index, name in enumerate(table.columns):
         cells = [row[index] for row in table.rows]
