@@ -81,6 +81,7 @@ def preset(name: str) -> PretrainSettings:
     if name == "released":
         return PretrainSettings(
             distortions="released",
+            backbone=BackboneSettings(norm="batch"),
             cubes=CubeSettings(rule="released"),
             loop=LoopSettings(steps=3_322 * 1_000, batch_size=6, validate_every=3_322, patience=50),
             optim=OptimSettings("sgd", lr=1.0, weight_decay=0.0, schedule="plateau", warmup_steps=0, clip=0.0),

@@ -12,7 +12,7 @@ from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
 from modelsgenesis.models.weights import initialise, named_tensors, save_weights
 
-CASES = list(itertools.product(BACKBONES.names(), (2, 5), (1, 3), ("batch", "running", "group")))
+CASES = list(itertools.product(BACKBONES.names(), (2, 5), (1, 3), ("batch", "running", "group", "instance")))
 
 
 @pytest.fixture(params=CASES, ids=["-".join(map(str, case)) for case in CASES])
@@ -43,7 +43,7 @@ def test_pyramid_and_decoder_are_as_announced(choice: BackboneSettings) -> None:
 
 
 def test_forward_is_encode(choice: BackboneSettings) -> None:
-    backbone, x = build_backbone(choice).eval(), cubes(choice, 32, 32, 32)
+    backbone, x = build_backbone(choice).eval(), cubes(choice, 64, 32, 32)
     for one, other in zip(backbone(x), backbone.encode(x), strict=True):
         assert torch.equal(one, other)
 
@@ -51,7 +51,7 @@ def test_forward_is_encode(choice: BackboneSettings) -> None:
 @pytest.mark.parametrize("build", [DenseNetwork, ClassificationNetwork])
 def test_heads_attach_and_everything_used_learns(choice: BackboneSettings, build: Any) -> None:
     network = build(build_backbone(choice), 2)
-    x = cubes(choice, 19, 16, 16)
+    x = cubes(choice, 37, 34, 16)
     logits = network(x)
     assert logits.shape == ((2, 2, *x.shape[2:]) if build is DenseNetwork else (2, 2))
     logits.square().mean().backward()
@@ -63,7 +63,7 @@ def test_heads_attach_and_everything_used_learns(choice: BackboneSettings, build
 def test_evaluation_is_deterministic_and_changes_nothing(choice: BackboneSettings) -> None:
     network = DenseNetwork(build_backbone(choice), 1).eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    x = cubes(choice, 16, 16, 16)
+    x = cubes(choice, 34, 34, 16)
     with torch.inference_mode():
         assert torch.equal(network(x), network(x))
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
@@ -78,7 +78,7 @@ def test_the_encoder_alone_can_be_taken(choice: BackboneSettings, tmp_path: Any)
     report = initialise(other, f"file:{tmp_path / 'weights.safetensors'}", scope="encoder")
     assert report.loaded
     assert not report.adapted
-    x = cubes(choice, 32, 32, 32)
+    x = cubes(choice, 64, 32, 32)
     for taken, wanted in zip(other.backbone.encode(x), one.backbone.encode(x), strict=True):
         torch.testing.assert_close(taken, wanted)
     decoder = [name for name in report.missing if not name.startswith("dense_")]
@@ -91,7 +91,7 @@ def test_weights_of_one_channel_fit_several(choice: BackboneSettings, tmp_path: 
     save_weights(tmp_path / "weights.safetensors", one, {})
     report = initialise(several, f"file:{tmp_path / 'weights.safetensors'}", head=True)
     assert list(report.adapted) == [several.backbone.first_convolution]
-    x = cubes(replace(choice, input_channels=1), 32, 32, 16)
+    x = cubes(replace(choice, input_channels=1), 64, 32, 16)
     with torch.inference_mode():
         torch.testing.assert_close(several(torch.cat([x] * 4, 1)), one(x), rtol=1e-3, atol=1e-3)
 

@@ -24,8 +24,9 @@ class BackboneSettings:
     """A registered backbone."""
     width: int = 32
     """Base width; 32 is the published 3D network, 64 the 2D one."""
-    norm: str = "batch"
-    """batch (batch statistics always, as published), running, or group."""
+    norm: str = "running"
+    """running (batch norm), group or instance; batch evaluates with batch statistics, only to reproduce published
+    numbers."""
     input_channels: int = 1
     """Channels of the input."""
 

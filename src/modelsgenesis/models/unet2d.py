@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelsgenesis.models.norm import NormMode, make_norm
+from modelsgenesis.models.normed import normed
 
 
 class _Residual(nn.Module):
@@ -34,8 +35,8 @@ class _Residual(nn.Module):
         # memory for two to seven channels in the format channels-last on a CPU.
         step = self._stride
         shortcut = x if self.downsample is None else self.downsample(x[:, :, ::step, ::step])
-        y = functional.relu(self.bn1(self.conv1(x)), inplace=True)
-        return functional.relu(self.bn2(self.conv2(y)) + shortcut, inplace=True)
+        y = normed(self.bn1, self.conv1(x))
+        return functional.relu(normed(self.bn2, self.conv2(y), relu=False) + shortcut, inplace=True)
 
 
 class _Up(nn.Module):
@@ -51,8 +52,8 @@ class _Up(nn.Module):
     def forward(self, x: Tensor, skip: Tensor | None) -> Tensor:
         x = functional.interpolate(x, scale_factor=2.0)
         x = x if skip is None else torch.cat((x, skip), 1)
-        x = functional.relu(self.bn1(self.conv1(x)), inplace=True)
-        return functional.relu(self.bn2(self.conv2(x)), inplace=True)
+        x = normed(self.bn1, self.conv1(x))
+        return normed(self.bn2, self.conv2(x))
 
 
 def _stage(inputs: int, outputs: int, stride: int, norm: NormMode) -> nn.Sequential:
@@ -74,7 +75,7 @@ class UNet2D(nn.Module):
     encoder_prefixes = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
     first_convolution = "conv1.weight"
 
-    def __init__(self, input_channels: int = 1, width: int = 64, norm: NormMode = "batch") -> None:
+    def __init__(self, input_channels: int = 1, width: int = 64, norm: NormMode = "running") -> None:
         super().__init__()
         w = width
         self.input_channels, self.width, self.norm = input_channels, width, norm
@@ -96,7 +97,7 @@ class UNet2D(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, ...]:
         """(N, C, X, Y), sides divisible by 32, to features at strides 2, 4, 8, 16 and 32."""
-        stem = functional.relu(self.bn1(self.conv1(x)), inplace=True)
+        stem = normed(self.bn1, self.conv1(x))
         first = self.layer1(functional.max_pool2d(stem, 3, 2, padding=1))
         second = self.layer2(first)
         third = self.layer3(second)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from modelsgenesis.models.convolution import convolved
 from modelsgenesis.models.norm import NormMode, make_norm
+from modelsgenesis.models.normed import normed
 from modelsgenesis.models.upsampling import doubled_and_convolved
 
 
@@ -27,7 +28,7 @@ class _Convolution(nn.Module):
 
     def activated(self, convolved: Tensor) -> Tensor:
         """What comes after the convolution."""
-        return functional.relu(self.bn1(convolved), inplace=True)
+        return normed(self.bn1, convolved)
 
 
 class _Down(nn.Module):
@@ -91,7 +92,7 @@ class UNet3D(nn.Module):
     first_convolution = "down_tr64.ops.0.conv1.weight"
     _up: type[nn.Module] = _Up
 
-    def __init__(self, input_channels: int = 1, width: int = 32, norm: NormMode = "batch") -> None:
+    def __init__(self, input_channels: int = 1, width: int = 32, norm: NormMode = "running") -> None:
         super().__init__()
         w = width
         self.input_channels, self.width, self.norm = input_channels, width, norm

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelsgenesis.models.evaluation import evaluating
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.transforms.mixture import PRESETS, Mixture, mixture, single
 from modelsgenesis.types import FloatArray
@@ -45,9 +45,6 @@ class Restoration:
 
 def restore(network: nn.Module, distorted: Tensor) -> Tensor:
     """Restored cubes in [0, 1], without gradients, in evaluation mode (which is left as it was)."""
-    training = network.training
-    network.eval()
-    with torch.inference_mode():
+    with evaluating(network):
         restored: Tensor = network(distorted).float().sigmoid()
-    network.train(training)
     return restored

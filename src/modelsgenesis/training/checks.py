@@ -15,9 +15,10 @@ from modelsgenesis.data.cubes import generator
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.classification import classification_scores
 from modelsgenesis.evaluate.metrics import dice
+from modelsgenesis.models.evaluation import evaluating
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
-from modelsgenesis.training.inference import Recipe, classify, evaluating, segment, windows_of
+from modelsgenesis.training.inference import Recipe, classify, segment, windows_of
 
 STREAM = 2**31
 """First key of the validation's random streams, which no training item has."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import islice, product
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from modelsgenesis.config import build, settings
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models.evaluation import evaluating
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings
@@ -88,18 +88,6 @@ def read_recipe(provenance: JSON, source: Path) -> Recipe:
         return build(Recipe, {name: provenance[name] for name in names}, str(source))
     except UsageError as error:
         raise GenesisError(f"{error}; written by another version? fine-tune again") from error
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """`network` in evaluation mode and without gradients; its mode is given back."""
-    training = network.training
-    network.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        network.train(training)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from modelsgenesis.config import build, settings
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings
+from modelsgenesis.models.norm import used_norm
 from modelsgenesis.types import JSON
 
 
@@ -16,13 +17,11 @@ class BackboneChoice:
     width: int = 0
     """Base width; 0: the init source's, else 32."""
     norm: str = ""
-    """batch, running or group; empty: running, or group where the init source has it.
+    """running, group, instance or batch; empty: that of the init source, running where that is batch.
 
     `batch` normalises by the statistics of the batch at hand also at inference, as published: then a window's result
     depends on the windows beside it. `running` keeps the statistics of the training for inference, and goes on with
-    those of weights pre-trained with `batch`, which hold the same tensors. Of one network trained on chest phantoms,
-    windows by `batch`, four together, gave a lung Dice of 0.90 and by `running` 0.99: a window of a scan is no fair
-    sample of the patches seen in training.
+    those of weights pre-trained with `batch`, which hold the same tensors.
     """
 
 
@@ -34,11 +33,9 @@ def resolve(choice: BackboneChoice, provenance: JSON, uri: str, channels: int) -
     given = build(BackboneSettings, provenance["backbone"], uri) if "backbone" in provenance else None
     name = choice.name or (given.name if given else BackboneSettings.name)
     width = choice.width or (given.width if given else BackboneSettings.width)
-    norm = choice.norm or ("group" if given and given.norm == "group" else "running")
+    norm = used_norm(given.norm, choice.norm, uri) if given else choice.norm or BackboneSettings.norm
     if given:
         pairs = {"name": (name, given.name), "width": (width, given.width)}
-        if "group" in (norm, given.norm):  # batch and running hold the same tensors
-            pairs["norm"] = (norm, given.norm)
         for setting, (wanted, held) in pairs.items():
             if wanted != held:
                 raise UsageError(

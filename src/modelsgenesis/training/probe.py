@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from modelsgenesis.models.norm import AlwaysBatchNorm
+from modelsgenesis.models.evaluation import evaluating
+from modelsgenesis.models.norm import running_statistics
 
 Array = npt.NDArray[np.float64]
 FOLDS = 5
@@ -20,7 +21,7 @@ FARTHEST = 10.0
 to no deviation where these are left out, and without a limit one of them would decide R²."""
 
 
-def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]]) -> float:
+def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]], untrained: bool = False) -> float:
     """R² (mean over the axes) of predicting the normalised position of cubes from frozen encoder features.
 
     The features are mean and standard deviation of every channel at every level of the encoder; ridge regression, its
@@ -28,9 +29,9 @@ def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]]) -> float
     intensities alone tell much.
 
     Args:
-        backbone: left as it is; a copy of it is used, whose batch norms take the statistics of all these cubes, so that
-            neither the batch size nor the age of running statistics matters.
+        backbone: left as it is; evaluated with its running statistics.
         batches: (cubes (N, C, X, Y, Z), positions (N, axes) in 0 to 1).
+        untrained: the backbone has no running statistics yet; a copy of it takes them from these cubes.
     """
     from sklearn.linear_model import RidgeCV  # takes seconds to import
     from sklearn.metrics import r2_score
@@ -38,8 +39,8 @@ def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]]) -> float
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-    encoder: Any = _with_statistics_of(backbone, batches)
-    with torch.inference_mode():
+    encoder: Any = _with_statistics_of(backbone, batches) if untrained else backbone
+    with evaluating(encoder), running_statistics(encoder):
         features = np.concatenate([_pooled(encoder.encode(cubes)) for cubes, _ in batches])
     positions = np.concatenate([position for _, position in batches])
     limited = FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST})
@@ -60,16 +61,14 @@ def _pooled(pyramid: Sequence[Tensor]) -> Array:
 
 
 def _with_statistics_of(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]]) -> nn.Module:
-    """A copy in evaluation mode whose batch norms, of either mode, hold the statistics of the cubes."""
+    """A copy whose batch norms hold the statistics of the cubes as their running ones."""
     encoder: Any = copy.deepcopy(backbone)
     for module in encoder.modules():
         if isinstance(module, _BatchNorm):
-            if isinstance(module, AlwaysBatchNorm):
-                module.always = False
             module.reset_running_stats()
             module.momentum = None  # a plain average over the batches
     encoder.train()
-    with torch.inference_mode():
+    with torch.inference_mode(), running_statistics(encoder):
         for cubes, _ in batches:
             encoder.encode(cubes)
-    return encoder.eval()  # type: ignore[no-any-return]
+    return encoder  # type: ignore[no-any-return]

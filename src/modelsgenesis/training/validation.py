@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from modelsgenesis.data.cubes import Cube, CubeSampler, generator
+from modelsgenesis.models.norm import running_statistics
 from modelsgenesis.proxies.restoration import restore
 from modelsgenesis.training.figures import Restored
 from modelsgenesis.training.probe import probe
@@ -48,7 +49,7 @@ class RestorationCheck:
         self._size = config.loop.batch_size
         self._probe_batches: list[tuple[Tensor, npt.NDArray[np.float64]]] | None = None
         self.baselines = self._errors_of_baselines()
-        self.baselines["probe"] = self._probe(network.to(fabric.device))
+        self.baselines["probe"] = self._probe(network.to(fabric.device), untrained=config.init.startswith("scratch"))
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`validation` (mean squared error under the mixture), `share` of the best constant's, each distortion alone,
@@ -63,7 +64,7 @@ class RestorationCheck:
         """The first cubes of the validation."""
         found: list[Restored] = []
         for distorted, target in self._batches(self._mixture, EXAMPLES):
-            restored = restore(network, self._fabric.to_device(distorted)).cpu()
+            restored = self._restored(network, distorted)
             for item, views in enumerate(zip(distorted, restored, target, strict=True), start=len(found)):
                 spacing = self._cube(item).scan.spacing
                 before, after, wanted = (view[0].numpy() for view in views)
@@ -74,7 +75,7 @@ class RestorationCheck:
         return self._sampler.cube(generator(self._config.seed, STREAM, item))
 
     def _batches(self, distortions: Mixture, count: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """At least `count` cubes in full batches: batch statistics and compiled code want one size."""
+        """At least `count` cubes in full batches: compiled code wants one size."""
         for start in range(0, count, self._size):
             pairs = []
             for item in range(start, start + self._size):
@@ -86,9 +87,14 @@ class RestorationCheck:
     def _error(self, network: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]) -> float:
         errors = []
         for distorted, target in batches:
-            restored = restore(network, self._fabric.to_device(distorted))
-            errors.append(float((restored.cpu() - target).square().mean(dtype=torch.float64)))
+            restored = self._restored(network, distorted)
+            errors.append(float((restored - target).square().mean(dtype=torch.float64)))
         return float(np.mean(errors))
+
+    def _restored(self, network: nn.Module, distorted: Tensor) -> Tensor:
+        """As the network is used later: batch norms with running statistics, in published networks too."""
+        with running_statistics(network):
+            return restore(network, self._fabric.to_device(distorted)).cpu()
 
     def _errors_of_baselines(self) -> dict[str, float]:
         nothing, own, means, squares = [], [], [], []
@@ -101,11 +107,11 @@ class RestorationCheck:
         constant = float(np.mean(squares) - np.mean(means) ** 2)
         return {"nothing": float(np.mean(nothing)), "constant": constant, "own mean": float(np.mean(own))}
 
-    def _probe(self, network: nn.Module) -> float:
+    def _probe(self, network: nn.Module, untrained: bool = False) -> float:
         if self._probe_batches is None:
             self._probe_batches = list(self._positions())
         backbone: Any = network.backbone
-        return probe(backbone, self._probe_batches)
+        return probe(backbone, self._probe_batches, untrained)
 
     def _positions(self) -> Iterator[tuple[Tensor, npt.NDArray[np.float64]]]:
         for start in range(0, self._config.check.probe_cubes, PROBE_BATCH):
