@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from modelsgenesis.models import upsampling
-from modelsgenesis.models.upsampling import doubled_and_convolved
+from modelsgenesis.models.upsampling import doubled, doubled_and_convolved
 
 
 def layers(inputs: int, skip: int, outputs: int, bias: bool = True) -> tuple[nn.ConvTranspose3d, nn.Conv3d]:
@@ -74,3 +74,20 @@ def test_takes_the_way_with_fewer_operations(inputs: int, skip: int, side: int, 
         apart(x, beside, up, convolution)
     assert (chosen.get_total_flops() < 0.8 * usual.get_total_flops()) == merges
     assert chosen.get_total_flops() <= usual.get_total_flops()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last_3d])
+def test_doubling_is_the_transposed_convolution(bias: bool, form: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    up = nn.ConvTranspose3d(6, 5, 2, 2, bias=bias).double()
+    x = torch.randn(2, 6, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=form)
+    found, leaves = [], []
+    for call in (up, lambda x: doubled(x, up)):
+        leaf = x.clone().requires_grad_()
+        y = call(leaf)
+        leaves.append(torch.autograd.grad(y.sin().sum(), [leaf, *up.parameters()]))
+        found.append(y)
+    torch.testing.assert_close(found[1], found[0])
+    torch.testing.assert_close(leaves[1], leaves[0])
+    assert found[1].is_contiguous(memory_format=torch.channels_last_3d)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from modelsgenesis.models.convolution import convolved
 from modelsgenesis.models.norm import NormMode, make_norm
 from modelsgenesis.models.normed import normed
-from modelsgenesis.models.upsampling import doubled_and_convolved
+from modelsgenesis.models.upsampling import doubled, doubled_and_convolved
 
 
 class _Convolution(nn.Module):
@@ -66,7 +66,7 @@ class _LightUp(nn.Module):
         self.ops = _Convolution(skip, outputs, norm)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        features: Tensor = self.ops(self.up_conv(x) + skip)
+        features: Tensor = self.ops(doubled(x, self.up_conv) + skip)
         return features
 
 

@@ -14,6 +14,7 @@ from modelsgenesis.training import checkpoint
 from modelsgenesis.training.board import Board
 from modelsgenesis.training.checkpoint import State
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
+from modelsgenesis.training.memory import keep_freed_memory
 from modelsgenesis.training.optim import Schedule, build_optimiser, parameter_groups
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 
@@ -81,6 +82,7 @@ def fit(
     """
     if loop.batch_size % loop.accumulate:
         raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
+    keep_freed_memory()
     if loop.channels_last:
         # A format is for tensors of its number of axes, so the network's volumes or images take the one that is theirs.
         network = network.to(memory_format=channels_last(network.backbone.axes))  # type: ignore
