@@ -86,12 +86,13 @@ def test_the_encoder_alone_can_be_taken(choice: BackboneSettings, tmp_path: Any)
 
 
 def test_weights_of_one_channel_fit_several(choice: BackboneSettings, tmp_path: Any) -> None:
-    one: Any = DenseNetwork(build_backbone(replace(choice, input_channels=1)), 1).eval()
-    several: Any = DenseNetwork(build_backbone(replace(choice, input_channels=4)), 1).eval()
+    # in float64: instance norm makes much of small differences where only a few voxels are left
+    one: Any = DenseNetwork(build_backbone(replace(choice, input_channels=1)), 1).double().eval()
+    several: Any = DenseNetwork(build_backbone(replace(choice, input_channels=4)), 1).double().eval()
     save_weights(tmp_path / "weights.safetensors", one, {})
     report = initialise(several, f"file:{tmp_path / 'weights.safetensors'}", head=True)
     assert list(report.adapted) == [several.backbone.first_convolution]
-    x = cubes(replace(choice, input_channels=1), 64, 32, 16)
+    x = cubes(replace(choice, input_channels=1), 64, 32, 16).double()
     with torch.inference_mode():
         torch.testing.assert_close(several(torch.cat([x] * 4, 1)), one(x), rtol=1e-3, atol=1e-3)
 

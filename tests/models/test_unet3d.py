@@ -63,7 +63,7 @@ def reference(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("training", [True, False])
 def test_forward_equals_the_description_with_batch_statistics_always(training: bool) -> None:
     torch.manual_seed(0)
-    network = DenseNetwork(UNet3D(1, 4), 1).train(training)
+    network = DenseNetwork(UNet3D(1, 4, "batch"), 1).train(training)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm3d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -79,7 +79,7 @@ def test_inference_leaves_running_statistics_alone() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
-@pytest.mark.parametrize("norm", ["batch", "running", "group"])
+@pytest.mark.parametrize("norm", ["batch", "running", "group", "instance"])
 @pytest.mark.parametrize("width", [2, 6])
 def test_norm_modes_and_widths_train(norm: str, width: int) -> None:
     network = DenseNetwork(UNet3D(2, width, norm), 3)  # type: ignore[arg-type]
