@@ -1,13 +1,15 @@
 """From a volume to the integers a store keeps, with everything refused that would only teach a network noise."""
 
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from modelsgenesis.config import settings
 from modelsgenesis.data import intensity
+from modelsgenesis.data.index import IMAGE_SUFFIXES
 from modelsgenesis.data.intensity import Intensity
-from modelsgenesis.data.volume import Volume, resample
+from modelsgenesis.data.volume import Volume, placed, resample
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import FloatArray, IntegerArray
 
@@ -26,6 +28,10 @@ class PrepareSettings:
         window: physical values that become 0 and 1; None for -1000 to 1000 HU, the percentiles of each MR scan, or the
             whole range of an image.
         spacing: resample to these mm per voxel along X, Y, Z; None keeps each scan's own.
+        levels: copies of a scan kept in the store, itself and coarser ones of half the resolution and so on, from which
+            pre-training cuts cubes at `cubes.spacing`; 3 cover four times the scan's own spacing and cost a seventh
+            more space. Label maps have 1.
+        pixel_size: mm per pixel of PNG, JPEG and TIFF images, which do not tell; None: unknown.
         subject: "auto", "folder", or a CSV file with the columns path and subject.
         min_slices: fewest voxels along the shortest axis of a 3D scan as read.
         seconds: longest time for one scan; a hanging reader is ended then.
@@ -35,6 +41,8 @@ class PrepareSettings:
     modality: Modality = "ct"
     window: tuple[float, float] | None = None
     spacing: tuple[float, float, float] | None = None
+    levels: int = 3
+    pixel_size: float | None = None
     subject: str = "auto"
     min_slices: int = 16
     seconds: float = 900.0
@@ -57,6 +65,26 @@ def convert(volume: Volume, config: PrepareSettings) -> tuple[Volume, IntegerArr
     if config.modality != "label" and encoded.min() == encoded.max():
         raise GenesisError(f"nothing inside the window {scale.low:g} to {scale.high:g}; is it the right modality?")
     return volume, encoded, scale
+
+
+def pixel_size_known(path: Path, config: PrepareSettings) -> bool:
+    """Whether the spacing of the scan at `path` is in mm: PNG, JPEG and TIFF tell a screen's resolution at most."""
+    return config.pixel_size is not None or not path.name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def with_pixel_size(volume: Volume, path: Path, config: PrepareSettings) -> Volume:
+    """The volume as read from `path`; the spacing of a PNG, JPEG or TIFF becomes what the settings state, else 1.
+
+    Raises GenesisError where such an image is to be resampled and its pixel size is unknown.
+    """
+    if not path.name.lower().endswith(IMAGE_SUFFIXES):
+        return volume
+    if config.spacing is not None and config.pixel_size is None:
+        raise GenesisError("pixel size unknown, so it cannot be resampled to a spacing; state it with --pixel-size")
+    affine, step = volume.affine.copy(), config.pixel_size or 1.0
+    axes = volume.array.ndim
+    affine[:axes, :axes] *= step / np.array(volume.spacing)
+    return placed(volume.array, (step,) * axes, affine, volume.identifier, volume.pixel_type)
 
 
 def intensity_map(volume: Volume, config: PrepareSettings) -> Intensity:

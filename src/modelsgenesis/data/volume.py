@@ -189,9 +189,9 @@ def _oriented(image: Any, path: Path, identifier: str) -> Volume:
     )
 
 
-def placed(array: FloatArray, spacing: Spacing, affine: Affine, identifier: str) -> Volume:
+def placed(array: FloatArray, spacing: Spacing, affine: Affine, identifier: str, pixel_type: str = "float32") -> Volume:
     """The volume of an `array` from memory, (X, Y, Z) or (X, Y), at `affine` (4x4, voxel index to LPS mm)."""
-    return Volume(array, spacing, affine, identifier, _grid_of(affine, array.shape, spacing))
+    return Volume(array, spacing, affine, identifier, _grid_of(affine, array.shape, spacing), pixel_type)
 
 
 def resample(volume: Volume, spacing: Spacing, nearest: bool = False) -> Volume:

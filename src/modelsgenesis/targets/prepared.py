@@ -41,12 +41,12 @@ class ImageSettings:
     """Resample to these mm per voxel along X, Y, Z; None keeps each scan's own."""
 
     def preparing(self) -> PrepareSettings:
-        """The settings of `genesis prepare` for the images."""
-        return PrepareSettings(modality=self.modality, window=self.window, spacing=self.spacing, min_slices=1)
+        """The settings of `genesis prepare` for the images: patches are cut at one scale, from the first level."""
+        return PrepareSettings(modality=self.modality, window=self.window, spacing=self.spacing, min_slices=1, levels=1)
 
     def preparing_labels(self) -> PrepareSettings:
         """The settings of `genesis prepare` for the label maps."""
-        return PrepareSettings(modality="label", spacing=self.spacing, min_slices=1)
+        return PrepareSettings(modality="label", spacing=self.spacing, min_slices=1, levels=1)
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def prepare_target(target: Target, images: ImageSettings, cache: Path) -> Prepar
     _derive(target)
     pictures = [path for case in target.cases for path in case.images]
     maps = [case.label for case in target.cases if isinstance(case.label, Path)]
-    folder = cache / digest([[_stamp(path) for path in sorted({*pictures, *maps})], to_dict(images)])
+    folder = cache / digest([[_stamp(path) for path in sorted({*pictures, *maps})], to_dict(images.preparing())])
     found = _scans(pictures, folder / "images", images.preparing())
     labels = _scans(maps, folder / "labels", images.preparing_labels()) if maps else {}
     cases = [
