@@ -8,7 +8,7 @@ import numpy as np
 
 from modelsgenesis.config import settings
 from modelsgenesis.data.manifest import Scan
-from modelsgenesis.data.scale import drawn_scale, scale_of
+from modelsgenesis.data.scale import drawn_scale, limits_of, scale_of
 from modelsgenesis.data.scaled import box_at, coarsest_that_fits, interpolate, level_for, reach, room
 from modelsgenesis.data.store import Store
 from modelsgenesis.data.tissue import border, bounds
@@ -100,7 +100,7 @@ class CubeSampler:
         self._released = choice.rule == "released"
         if self._released and any(scan.modality != "ct" for scan in scans):
             raise UsageError("cubes.rule: released is defined in HU, for CT alone; use rule default")
-        self._range = _range(choice.spacing)
+        self._range = limits_of(choice.spacing)
         if self._range is not None:
             if self._released:
                 raise UsageError("cubes.spacing: rule released is defined for the scans' own voxels; use rule default")
@@ -146,7 +146,7 @@ class CubeSampler:
         """A cube of the scan's own voxels."""
         low = np.array(self._margin_of(scan))
         high = np.array(scan.shape) - _filled(self._choice.shape, scan) - low
-        for left in reversed(range(self._choice.tries)):
+        for left in reversed(range(self._choice.tries if (high > low).any() else 1)):
             corner = tuple(int(c) for c in rng.integers(low, high, endpoint=True))
             if left and self._ruled_out(scan, 0, corner, _filled(self._choice.shape, scan)):
                 continue
@@ -199,16 +199,6 @@ class CubeSampler:
             return bool(weight <= RELEASED_TISSUE * here.size)
         share = np.count_nonzero(tissue) / tissue.size
         return bool(self._choice.tissue[0] <= share <= self._choice.tissue[1])
-
-
-def _range(spacing: float | tuple[float, float] | None) -> tuple[float, float] | None:
-    """`cubes.spacing` as the finest and coarsest spacing; UsageError when it is none."""
-    if spacing is None:
-        return None
-    low, high = spacing if isinstance(spacing, tuple) else (spacing, spacing)
-    if not 0 < low <= high < math.inf:
-        raise UsageError(f"cubes.spacing: {spacing} mm; give a positive number, or the smaller and the larger of two")
-    return low, high
 
 
 def _refuse_out_of_reach(scans: Sequence[Scan], limits: tuple[float, float]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from modelsgenesis.config import to_dict
 from modelsgenesis.data.arrays import SCANS, create_groups, scan_path, write_scan
-from modelsgenesis.data.convert import PrepareSettings, convert, pixel_size_known, with_pixel_size
+from modelsgenesis.data.convert import PrepareSettings, convert
 from modelsgenesis.data.index import Source, index_sources
 from modelsgenesis.data.levels import level_factors
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
@@ -168,15 +168,14 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
                 else read_series(source.path, source.files, limit)
             )
         voxels = voxel_digest(volume.array) if np.isfinite(volume.array).all() else ""
-        volume, array, intensity = convert(with_pixel_size(volume, source.path, config), config)
+        volume, array, intensity = convert(volume, config)
     except GenesisError as error:
         return _Rejected(str(error).removeprefix(f"{source.path}: "))
     try:
         tissue = None if config.modality == "label" else border(intensity, config.modality)
         spacing = tuple(float(step) for step in volume.spacing)
         levels = level_factors(array.shape, spacing, 1 if config.modality == "label" else config.levels)
-        measured = pixel_size_known(source.path, config)
-        size = write_scan(job.store, source.identifier, array, spacing, levels, measured, tissue)
+        size = write_scan(job.store, source.identifier, array, spacing, levels, volume.measured, tissue)
     except GenesisError as error:
         return _Unwritable(str(error))
     return Scan(
@@ -194,7 +193,7 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
         levels=levels,
         series=source.series,
         voxels=voxels,
-        measured=measured,
+        measured=volume.measured,
     )
 
 
