@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.material import store
 from benchmarks.rows import Row
 from benchmarks.training_step import default_variant, make_step
-from modelsgenesis.data.arrays import SCANS, array_path
+from modelsgenesis.data.arrays import SCANS, scan_path
 from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
 from modelsgenesis.data.store import Store
 from modelsgenesis.proxies.restoration import Restoration
@@ -70,7 +70,7 @@ def _copied(opened: Store, folder: Path) -> Store:
     for number in range(COPIES):
         scan = opened.scans[number % len(opened)]
         copy = dataclasses.replace(scan, id=f"{number:04d}")
-        if not array_path(folder, copy.id).exists():
-            array_path(folder, copy.id).symlink_to(array_path(opened.path, scan.id).absolute())
+        if not scan_path(folder, copy.id).exists():
+            scan_path(folder, copy.id).symlink_to(scan_path(opened.path, scan.id).absolute())
         scans.append(copy)
     return Store(folder, scans)

@@ -42,7 +42,7 @@ def main() -> None:
         views.append(modelsgenesis.mixture("default").views(cube.array, rng))
     restored = restore(network, torch.from_numpy(np.stack([distorted for distorted, _ in views]))).numpy()
     found = [
-        Restored(distorted[0], after[0], target[0], cube.scan.spacing)
+        Restored(distorted[0], after[0], target[0], cube.spacing)
         for cube, (distorted, target), after in zip(cubes, views, restored, strict=True)
     ]
     draw_restoration(given.out, found[:SHOWN])

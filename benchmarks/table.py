@@ -16,6 +16,7 @@ PARTS = (
     "extraction",
     "store",
     "loader",
+    "spacing",
     "training_step",
     "inference",
     "pretraining",
@@ -23,7 +24,7 @@ PARTS = (
     "scaling",
     "memory",
 )
-ONE_THREAD = ("mixture", "extraction", "store", "loader", "inference", "preparing", "memory")
+ONE_THREAD = ("mixture", "extraction", "store", "loader", "spacing", "inference", "preparing", "memory")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 HEADING = """\
 # Performance

@@ -18,6 +18,8 @@ from modelsgenesis.config import to_dict
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.collect import evaluate_run
 from modelsgenesis.evaluate.examples import read_examples
+from modelsgenesis.evaluate.overview import overview
+from modelsgenesis.evaluate.reading import load_runs
 from modelsgenesis.files import write_csv
 from modelsgenesis.finetune import FinetuneSettings, finetune, summary
 from modelsgenesis.models import BackboneSettings, build_backbone
@@ -262,15 +264,55 @@ def short(**changes: Any) -> LoopSettings:
     return replace(LOOP, **{"steps": 1, "validate_every": 1, **changes})
 
 
-def pretrained(path: Path, window: tuple[float, float] = (-1000.0, 1000.0)) -> dict[str, torch.Tensor]:
+def pretrained(
+    path: Path, window: tuple[float, float] = (-1000.0, 1000.0), scale: dict[str, Any] | None = None
+) -> dict[str, torch.Tensor]:
     """The weights of a run, as `genesis pretrain` leaves them."""
     choice = BackboneSettings(width=2)
     torch.manual_seed(5)
     network = DenseNetwork(build_backbone(choice), 1)
     intensity = {"low": window[0], "high": window[1], "levels": 2000}
     about = {"command": "pretrain", "backbone": to_dict(choice), "modality": "ct", "intensity": intensity}
-    save_weights(Run(path).weights, network, about)
+    save_weights(Run(path).weights, network, about | ({"scale": scale} if scale else {}))
     return read_weights(Run(path).weights)[0]
+
+
+def spacing(*mm: float) -> dict[str, Any]:
+    return {"spacing": {"median": list(mm), "low": list(mm), "high": list(mm)}}
+
+
+def test_another_scale_than_that_of_the_weights_is_told(
+    home: Path, config: FinetuneSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = replace(config, loop=short())
+    found = {}
+    for name, scale in (("fine", spacing(2.0, 2.0, 2.0)), ("alike", spacing(9.0, 9.0, 9.0)), ("untold", None)):
+        pretrained(tmp_path / name, scale=scale)
+        chosen = replace(base, init=f"run:{tmp_path / name}")
+        found[name] = finetune("folder", home / "data", tmp_path / f"run-{name}", chosen)
+        shown = capsys.readouterr().err
+        told = "saw voxels of 2x2x2 mm, here it is shown voxels of 10x10x11 mm, a factor of 5.5" in shown
+        assert told == (name == "fine")
+    noted = found["fine"].manifest()["scale"]
+    assert noted["here"] == spacing(10.0, 10.0, 11.0)
+    assert noted["mismatch"]["factor"] == 5.5
+    assert any("factor of 5.5" in line for line in found["fine"].manifest()["warnings"])
+    assert found["alike"].manifest()["scale"]["mismatch"] is found["untold"].manifest()["scale"]["mismatch"] is None
+    provenance = read_weights(found["fine"].weights)[1]
+    assert (provenance["scale"], provenance["orientation"]) == (spacing(10.0, 10.0, 11.0), "LPS")
+    comparison = load_runs([run.path for run in found.values()])
+    ((target, words), arms) = next(iter(comparison.mismatches().items()))
+    assert (target, arms) == ("folder", (f"run:{tmp_path / 'fine'}",))
+    assert words == "voxels of 2x2x2 mm in pre-training, voxels of 10x10x11 mm here, a factor of 5.5"
+    assert f"scale: run:{tmp_path / 'fine'} on folder: {words}" in overview(comparison)
+
+
+def test_resampled_patches_have_the_scale_asked_for(home: Path, config: FinetuneSettings, tmp_path: Path) -> None:
+    pretrained(tmp_path / "fine", scale=spacing(12.0, 12.0, 12.0))
+    chosen = replace(config, init=f"run:{tmp_path / 'fine'}", loop=short(), held_out=False)
+    chosen = replace(chosen, images=ImageSettings(spacing=(12.0, 12.0, 12.0)))
+    noted = finetune("folder", home / "data", tmp_path / "run", chosen).manifest()["scale"]
+    assert (noted["here"], noted["mismatch"]) == (spacing(12.0, 12.0, 12.0), None)
 
 
 def test_starts_from_a_run(

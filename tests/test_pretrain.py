@@ -58,6 +58,8 @@ def test_the_run_folder_holds_what_it_should(whole: Run) -> None:
     tensors, provenance = read_weights(whole.weights)
     assert provenance["backbone"]["width"] == 2
     assert provenance["intensity"] == {"low": -1000.0, "high": 1000.0, "levels": 2000}
+    assert provenance["scale"] == {"spacing": {name: [7.0] * 3 for name in ("median", "low", "high")}}
+    assert provenance["orientation"] == "LPS"
     assert "out_tr.final_conv.weight" in tensors
     assert (whole.figures / "restoration.png").stat().st_size > 10_000
     split = json.loads((whole.path / "split.json").read_text())
@@ -145,6 +147,17 @@ p.pretrain(Path({str(store_path)!r}), Path({str(out)!r}), TOY)
 def test_loader_workers_change_nothing(whole: Run, store_path: Path, tmp_path: Path) -> None:
     config = replace(TOY, loop=replace(TOY.loop, workers=2))
     assert same_weights(pretrain(store_path, tmp_path / "run", config), whole)
+
+
+def test_spacings_drawn_for_each_cube_do_not_depend_on_workers(store_path: Path, tmp_path: Path) -> None:
+    cubes = replace(TOY.cubes, spacing=(7.0, 12.0))
+    short = replace(TOY, cubes=cubes, loop=replace(TOY.loop, steps=4))
+    alone = pretrain(store_path, tmp_path / "alone", replace(short, loop=replace(short.loop, workers=0)))
+    loaded = pretrain(store_path, tmp_path / "loaded", replace(short, loop=replace(short.loop, workers=2)))
+    assert same_weights(alone, loaded)
+    assert scores(alone) == scores(loaded)
+    told = read_weights(alone.weights)[1]["scale"]
+    assert (told["drawn"], told["spacing"]["low"], told["spacing"]["high"]) == (True, [7.0] * 3, [12.0] * 3)
 
 
 def test_accumulation_trains_on_the_same_items(store_path: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from modelsgenesis.config import overlaid, settings, to_dict
 from modelsgenesis.data.manifest import Scan
+from modelsgenesis.data.scale import ORIENTATION, mismatch
 from modelsgenesis.data.seen import write_images
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import read_json, replacing, write_json
@@ -25,7 +26,7 @@ from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import Target
 from modelsgenesis.targets.candidates import first_few
 from modelsgenesis.targets.copies import refuse_copies
-from modelsgenesis.targets.patches import PatchSettings
+from modelsgenesis.targets.patches import PatchSettings, seen_scale
 from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
 from modelsgenesis.training.augmentation import Augmentation, Strength
@@ -151,6 +152,9 @@ def _train(
         network.expect(torch.from_numpy(items.class_shares()))
     intensity = prepared.cases[0].images[0].intensity
     warnings += mismatches(config.images.modality, intensity, origin)
+    scale = seen_scale(prepared, config.patch)
+    differing = mismatch(origin.get("scale", {}), scale)
+    warnings += [differing.sentence] if differing else []
     task = _task(prepared, items, sides, recipe, config, run)
     if fabric.is_global_zero:
         _tell(report, warnings)
@@ -159,6 +163,11 @@ def _train(
         run.note(
             init=report.to_dict(),
             warnings=warnings,
+            scale={
+                "weights": origin.get("scale"),
+                "here": scale,
+                "mismatch": asdict(differing) if differing else None,
+            },
             **hardware(fabric),
             parameters=sum(p.numel() for p in network.parameters()),
             target=name,
@@ -269,6 +278,8 @@ def _task(
         "modality": config.images.modality,
         "intensity": to_dict(data.cases[0].images[0].intensity),
         "cube": list(config.patch.shape),
+        "scale": seen_scale(data, config.patch),
+        "orientation": ORIENTATION,
         "data": run.manifest()["data"],
         "versions": run.manifest()["versions"],
     }

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from modelsgenesis.config import settings, to_dict
 from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.scale import ORIENTATION
 from modelsgenesis.data.seen import write_images
 from modelsgenesis.data.splits import SplitSettings, split_subjects
 from modelsgenesis.data.store import Store, open_store
@@ -205,6 +206,8 @@ class _Pretraining:
             "proxy": self._config.proxy,
             "distortions": self._config.distortions,
             "cube": list(self._config.cubes.shape),
+            "scale": self._sampler.scale,
+            "orientation": ORIENTATION,
             "modality": scan.modality,
             "intensity": to_dict(scan.intensity),
             "step": step,

@@ -84,11 +84,11 @@ def test_a_cube_outside_the_scan_is_refused(path: Path, corner: tuple[int, ...],
 
 def test_zarr_python_opens_it(path: Path, arrays: dict[str, np.ndarray]) -> None:
     group = zarr.open_group(path, mode="r")
-    assert sorted(name for name, _ in group["scans"].arrays()) == sorted(arrays)
+    assert sorted(name for name, _ in group["scans"].groups()) == sorted(arrays)
     for name, array in arrays.items():
-        np.testing.assert_array_equal(group[f"scans/{name}"][:], array)
-    assert group["scans/b"].shards == shard_shape((70, 65, 40))
-    assert group["scans/b"].chunks == (32, 32, 16)
+        np.testing.assert_array_equal(group[f"scans/{name}/0"][:], array)
+    assert group["scans/b/0"].shards == shard_shape((70, 65, 40))
+    assert group["scans/b/0"].chunks == (32, 32, 16)
 
 
 def test_one_file_a_scan_up_to_512_voxels_a_side() -> None:
@@ -99,11 +99,11 @@ def test_one_file_a_scan_up_to_512_voxels_a_side() -> None:
 
 
 def test_damage_is_an_error_not_noise(path: Path) -> None:
-    (shard,) = (file for file in (path / "scans/b/c").rglob("*") if file.is_file())
+    (shard,) = (file for file in (path / "scans/b/0/c").rglob("*") if file.is_file())
     content = bytearray(shard.read_bytes())
     content[1000] ^= 4
     shard.write_bytes(content)
-    (missing,) = (file for file in (path / "scans/a/c").rglob("*") if file.is_file())
+    (missing,) = (file for file in (path / "scans/a/0/c").rglob("*") if file.is_file())
     missing.unlink()
     problems = open_store(path).verify()
     assert [problem.split(":")[0] for problem in problems] == ["a", "b"]

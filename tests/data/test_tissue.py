@@ -66,7 +66,7 @@ def test_cubes_are_the_same_with_and_without_the_table(tmp_path: Path, choice: C
     assert store.tissue(store.scans[0]) is not None
     quick = CubeSampler(store, store.scans, choice)
     with_table = [quick.cube(generator(0, item)) for item in range(30)]
-    (tmp_path / "s" / "scans" / "a" / FILE).unlink()
+    (tmp_path / "s" / "scans" / "a" / "0" / FILE).unlink()
     slow = CubeSampler(Store(store.path, store.scans), store.scans, choice)
     for item, cube in enumerate(with_table):
         other = slow.cube(generator(0, item))
@@ -97,7 +97,7 @@ def test_damage_is_an_error_and_images_and_labels_have_no_table(tmp_path: Path) 
     tables = {scan.id: store.tissue(scan) for scan in store.scans}
     assert tables["image"] is tables["label"] is None
     assert tables["scan"] is not None
-    path = tmp_path / "s" / "scans" / "scan" / FILE
+    path = tmp_path / "s" / "scans" / "scan" / "0" / FILE
     whole = path.read_bytes()
     for damaged, message in ((whole[:40], "damaged"), (whole[:-64], "damaged"), (b"", "damaged")):
         path.write_bytes(damaged)

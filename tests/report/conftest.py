@@ -15,6 +15,7 @@ SMALL = Sample(
     spread=0.012,
     failures=((f"runs/lcs/{HOSTILE}", f"no such file: {HOSTILE}"),),
     shared={"lcs": 2},
+    scaled=("ncc",),
 )
 
 

@@ -42,6 +42,8 @@ class Sample:
     failures: Sequence[tuple[str, str]] = ()
     shared: Mapping[str, int] = field(default_factory=dict)
     """Target -> how many of its test subjects the pre-training saw."""
+    scaled: Sequence[str] = ()
+    """Targets whose pre-trained arms saw another scale."""
 
 
 def write_benchmark(folder: Path, sample: Sample) -> Path:
@@ -132,6 +134,9 @@ def write_run(path: Path, sample: Sample, target: str, arm: str, mean: float, fr
     curve = [(step, level * (1 - 0.8 * float(np.exp(-rate * step))) + float(rng.normal(0, 0.006))) for step in STEPS]
     write_text(path / "metrics.jsonl", "".join(f"{json.dumps({'step': s, monitor: v})}\n" for s, v in curve))
     more = {"init": {"source": settings["init"]}, "task": task, "monitor": monitor, "target": target}
+    if target in sample.scaled and arm != "scratch":
+        differing = {"factor": 2.5, "weights": "voxels of 2x2x2 mm", "here": "voxels of 5x5x5 mm", "mend": "resample"}
+        more["scale"] = {"weights": None, "here": None, "mismatch": differing}
     counts = {name: len(of_side) for name, of_side in sides.items()}
     write_json(path / "manifest.json", {**_manifest("finetune", seed, 640.0 + seed), **more, "subjects": counts})
     if task == "segmentation":

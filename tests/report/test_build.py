@@ -142,6 +142,12 @@ def test_leak_and_failure_are_told(html: str) -> None:
     assert "One run of 25 did not finish" in html
 
 
+def test_another_scale_is_told(html: str) -> None:
+    other = "voxels of 2x2x2 mm in pre-training, voxels of 5x5x5 mm here, a factor of 2.5"
+    assert f"NCC mixes up scale and pre-training for genesis: {other}." in html
+    assert 'id="scales"' in html
+
+
 def test_what_tuning_tried_is_told(html: str, written: Written) -> None:
     (table,) = [path for path in written.tables if path.name == "tuning.csv"]
     assert 'id="tuning"' in html

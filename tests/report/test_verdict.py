@@ -65,6 +65,15 @@ def test_few_seeds_are_a_caution() -> None:
     assert "Two seeds say little about the spread." in text
 
 
+def test_another_scale_is_a_caution() -> None:
+    other = "voxels of 2 mm in pre-training, voxels of 4 mm here, a factor of 2.0"
+    seen = [replace(one, scale=other) for one in runs("genesis", 0.75, 5)]
+    head, text = told(Comparison((*runs("scratch", 0.6, 5), *seen)))
+    assert head == "Pre-training helps on the one target"
+    assert f"LCS mixes up scale and pre-training for genesis: {other}." in text
+    assert "mixes up scale" not in told(Comparison((*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5))))[1]
+
+
 def test_leak_takes_the_win_away() -> None:
     leak = Leak(Path("pretraining"), "genesis", "lcs", "subject", ("s1", "s2", "s3"), "test")
     head, text = told(Comparison((*runs("scratch", 0.6, 5), *runs("genesis", 0.75, 5)), leaks=(leak,)))

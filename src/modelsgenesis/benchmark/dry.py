@@ -7,6 +7,7 @@ from modelsgenesis.benchmark.estimate import OVERHEAD, Rates, calibrate, makespa
 from modelsgenesis.benchmark.jobs import TRAINING, Job
 from modelsgenesis.benchmark.meter import spoken
 from modelsgenesis.benchmark.plan import Plan
+from modelsgenesis.benchmark.scales import scale_mismatches
 from modelsgenesis.benchmark.workers import Place
 
 
@@ -35,6 +36,7 @@ def dry_run(
         f"time with {processes} process{'es' if processes > 1 else ''} of {threads} threads: about {spoken(total)} "
         f"(from {' and '.join(source) or 'nothing: all is done'}; early stopping makes it less)"
     )
+    lines += [f"scale: {line}" for line in scale_mismatches(plan)]
     if absent:
         lines.append(f"to be given: --data {' '.join(f'{name}=PLACE' for name in absent)}")
     return "\n".join(lines)

@@ -1,23 +1,26 @@
 """Zarr v3 arrays on disk: how a scan is laid out, written whole or not at all, and opened.
 
-One scan is one array; one shard, a single file, holds up to 512 voxels a side. Inside it small chunks are compressed
-and carry a checksum each, so a random cube touches few bytes and damage is an error, never silent noise.
+One scan is one group with an array a level (`data/levels`), `0` being the scan itself; one shard, a single file, holds
+up to 512 voxels a side. Inside it small chunks are compressed and carry a checksum each, so a random cube touches few
+bytes and damage is an error, never silent noise.
 `benchmarks/store.py` measures the choice of chunk and codec.
 """
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorstore
 
+from modelsgenesis.data.levels import AXES, level_of, multiscales
 from modelsgenesis.data.tissue import FILE as TISSUE
 from modelsgenesis.data.tissue import count_blocks
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import write_json
-from modelsgenesis.types import JSON, IntegerArray, Shape
+from modelsgenesis.types import JSON, IntegerArray, Shape, Spacing
 
 SCANS = "scans"
 
@@ -56,7 +59,7 @@ def array_metadata(shape: Shape, dtype: np.dtype[Any]) -> JSON:
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shard_shape(shape))}},
         "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
         "fill_value": 0,
-        "dimension_names": ["x", "y", "z"][: len(shape)],
+        "dimension_names": list(AXES[: len(shape)]),
     }
 
 
@@ -64,37 +67,52 @@ def create_groups(store: Path) -> None:
     """Make `store` and its folder of scans Zarr groups, so that any Zarr reader can walk them."""
     for folder in (store, store / SCANS):
         if not (folder / "zarr.json").exists():
-            write_json(folder / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}})
+            _write_group(folder, {})
 
 
-def array_path(store: Path, identifier: str) -> Path:
-    """The folder of a scan's array."""
+def scan_path(store: Path, identifier: str) -> Path:
+    """The folder of a scan."""
     return store / SCANS / identifier
 
 
-def write_array(store: Path, identifier: str, array: IntegerArray, tissue: int | None = None) -> int:
+def array_path(store: Path, identifier: str, level: int = 0) -> Path:
+    """The folder of a scan's array, or of a coarser level of it."""
+    return scan_path(store, identifier) / str(level)
+
+
+def write_scan(
+    store: Path,
+    identifier: str,
+    array: IntegerArray,
+    spacing: Spacing,
+    levels: Sequence[Shape],
+    measured: bool = True,
+    tissue: int | None = None,
+) -> int:
     """Store `array`, (X, Y, Z) or (X, Y) unsigned integers, as the scan `identifier`; returns its bytes on disk.
 
-    It is written under another name, flushed and renamed, and takes the place of an older array of that name. With
-    `tissue`, the smallest integer that is tissue, a volume gets its table of tissue (`data/tissue`).
+    It is written under another name, flushed and renamed, and takes the place of an older scan of that name.
+
+    Args:
+        store: the folder of the store.
+        identifier: name of the scan.
+        array: its samples.
+        spacing: mm per voxel.
+        levels: the factors of each level (`data/levels`).
+        measured: whether the spacing is in mm indeed.
+        tissue: the smallest integer that is tissue; with it every level of a volume gets its table (`data/tissue`).
 
     Raises:
         GenesisError: when the disk refuses (full, read-only).
     """
-    final = array_path(store, identifier)
+    final = scan_path(store, identifier)
     partial, old = (final.with_name(f".{identifier}.{kind}") for kind in ("partial", "old"))
-    spec = {
-        "driver": "zarr3",
-        "kvstore": {"driver": "file", "path": str(partial)},
-        "metadata": array_metadata(array.shape, array.dtype),
-        "store_data_equal_to_fill_value": True,  # so that a chunk that is missing is always damage
-    }
     try:
         for leftover in (partial, old):
             shutil.rmtree(leftover, ignore_errors=True)
-        tensorstore.open(spec, create=True).result().write(array).result()
-        if tissue is not None and array.ndim == 3:
-            np.save(partial / TISSUE, count_blocks(array, tissue))
+        for number, factors in enumerate(levels):
+            _write_level(partial / str(number), level_of(array, factors) if number else array, tissue)
+        _write_group(partial, multiscales(identifier, spacing, levels, measured))
         size = stored_bytes(partial)
         if final.exists():
             final.replace(old)
@@ -107,13 +125,29 @@ def write_array(store: Path, identifier: str, array: IntegerArray, tissue: int |
     return size
 
 
-def open_array(store: Path, identifier: str, context: Any) -> Any:
-    """A TensorStore handle for reading; missing chunks are errors, and the file is not looked at again once cached.
+def _write_level(folder: Path, array: IntegerArray, tissue: int | None) -> None:
+    spec = {
+        "driver": "zarr3",
+        "kvstore": {"driver": "file", "path": str(folder)},
+        "metadata": array_metadata(array.shape, array.dtype),
+        "store_data_equal_to_fill_value": True,  # so that a chunk that is missing is always damage
+    }
+    tensorstore.open(spec, create=True).result().write(array).result()
+    if tissue is not None and array.ndim == 3:
+        np.save(folder / TISSUE, count_blocks(array, tissue))
+
+
+def _write_group(folder: Path, attributes: JSON) -> None:
+    write_json(folder / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": attributes})
+
+
+def open_array(store: Path, identifier: str, context: Any, level: int = 0) -> Any:
+    """A TensorStore handle for reading a level; missing chunks are errors, the file is not looked at again once cached.
 
     Raises:
         GenesisError: when it is absent or damaged.
     """
-    path = array_path(store, identifier)
+    path = array_path(store, identifier, level)
     spec = {
         "driver": "zarr3",
         "kvstore": {"driver": "file", "path": str(path)},

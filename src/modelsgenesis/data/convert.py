@@ -1,5 +1,6 @@
 """From a volume to the integers a store keeps, with everything refused that would only teach a network noise."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -7,7 +8,8 @@ import numpy as np
 from modelsgenesis.config import settings
 from modelsgenesis.data import intensity
 from modelsgenesis.data.intensity import Intensity
-from modelsgenesis.data.volume import Volume, resample
+from modelsgenesis.data.resizing import resize_image
+from modelsgenesis.data.volume import Volume, placed, resample
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import FloatArray, IntegerArray
 
@@ -26,6 +28,12 @@ class PrepareSettings:
         window: physical values that become 0 and 1; None for -1000 to 1000 HU, the percentiles of each MR scan, or the
             whole range of an image.
         spacing: resample to these mm per voxel along X, Y, Z; None keeps each scan's own.
+        levels: copies of a scan kept in the store, itself and coarser ones of half the resolution and so on, from which
+            pre-training cuts cubes at `cubes.spacing`; 3 cover four times the scan's own spacing and cost a seventh
+            more space. Label maps have 1.
+        pixel_size: mm per pixel of PNG, JPEG and TIFF images, which do not tell; None: unknown.
+        resize: bring whole 2D images to so many pixels along X and Y, antialiased, as `patch.fitting resize` does in
+            fine-tuning; None keeps their own.
         subject: "auto", "folder", or a CSV file with the columns path and subject.
         min_slices: fewest voxels along the shortest axis of a 3D scan as read.
         seconds: longest time for one scan; a hanging reader is ended then.
@@ -35,6 +43,9 @@ class PrepareSettings:
     modality: Modality = "ct"
     window: tuple[float, float] | None = None
     spacing: tuple[float, float, float] | None = None
+    levels: int = 3
+    pixel_size: float | None = None
+    resize: tuple[int, int] | None = None
     subject: str = "auto"
     min_slices: int = 16
     seconds: float = 900.0
@@ -50,13 +61,49 @@ def convert(volume: Volume, config: PrepareSettings) -> tuple[Volume, IntegerArr
     volume = _as_2d(volume) if config.modality == "image" else volume
     _check_shape(volume, config)
     _check_values(volume, config.modality)
-    if config.spacing is not None:
-        volume = resample(volume, config.spacing[: volume.array.ndim], nearest=config.modality == "label")
+    volume = _scaled(volume, config)
     scale = intensity_map(volume, config)
     encoded = _encode(volume.array, scale)
     if config.modality != "label" and encoded.min() == encoded.max():
         raise GenesisError(f"nothing inside the window {scale.low:g} to {scale.high:g}; is it the right modality?")
     return volume, encoded, scale
+
+
+def _scaled(volume: Volume, config: PrepareSettings) -> Volume:
+    """The volume at the pixel size, the number of pixels and the spacing that the settings ask for."""
+    if not volume.measured:
+        volume = _with_pixel_size(volume, config)
+    if config.resize is not None:
+        volume = _resized(volume, config.resize)
+    if config.spacing is not None:
+        volume = resample(volume, config.spacing[: volume.array.ndim], nearest=config.modality == "label")
+    return volume
+
+
+def _with_pixel_size(volume: Volume, config: PrepareSettings) -> Volume:
+    """The volume with the pixel size that the settings state, else 1 without a unit."""
+    if config.spacing is not None and config.pixel_size is None:
+        raise GenesisError("pixel size unknown, so it cannot be resampled to a spacing; state it with --pixel-size")
+    axes, step = volume.array.ndim, config.pixel_size or 1.0
+    affine = volume.affine.copy()
+    affine[:axes, :axes] *= step / np.array(volume.spacing)
+    given = placed(volume.array, (step,) * axes, affine, volume.identifier)
+    return replace(given, pixel_type=volume.pixel_type, measured=config.pixel_size is not None)
+
+
+def _resized(volume: Volume, size: tuple[int, int]) -> Volume:
+    """The whole image at `size` pixels; their size changes with it."""
+    if volume.array.ndim != 2:
+        raise GenesisError("a volume among images; --resize is for 2D images, --spacing for volumes")
+    ratio = np.divide(volume.array.shape, size)
+    affine = volume.affine.copy()
+    affine[:3, 3] += volume.affine[:3, :2] @ ((ratio - 1) / 2)
+    affine[:3, :2] *= ratio
+    spacing = tuple(float(step * r) for step, r in zip(volume.spacing, ratio, strict=True))
+    if not volume.measured:
+        spacing = (1.0, 1.0)
+    array = resize_image(volume.array[None], size)[0]
+    return replace(volume, array=array, spacing=spacing, affine=affine)
 
 
 def intensity_map(volume: Volume, config: PrepareSettings) -> Intensity:
@@ -76,9 +123,7 @@ def _as_2d(volume: Volume) -> Volume:
     """A single slice, as of a DICOM X-ray, as the 2D image it is."""
     if volume.array.ndim == 2 or volume.array.shape[2] > 1:
         return volume
-    return Volume(
-        volume.array[:, :, 0], volume.spacing[:2], volume.affine, volume.identifier, volume.grid, volume.pixel_type
-    )
+    return replace(volume, array=volume.array[:, :, 0], spacing=volume.spacing[:2])
 
 
 def _check_shape(volume: Volume, config: PrepareSettings) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 
 from modelsgenesis.config import settings
 from modelsgenesis.data.manifest import Scan
+from modelsgenesis.data.scale import drawn_scale, limits_of, scale_of
+from modelsgenesis.data.scaled import box_at, coarsest_that_fits, interpolate, level_for, reach, room
 from modelsgenesis.data.store import Store
 from modelsgenesis.data.tissue import border, bounds
 from modelsgenesis.errors import UsageError
-from modelsgenesis.types import FloatArray, IntegerArray, Shape
+from modelsgenesis.types import JSON, FloatArray, IntegerArray, Shape, Spacing
 
 RELEASED_MARGIN = (100, 100, 30)
 RELEASED_MINIMUM_SLICES = 96
@@ -38,6 +40,9 @@ class CubeSettings:
     """Smallest and largest share of tissue (rule default)."""
     tries: int = 50
     """Locations tried for a cube before the last is taken."""
+    spacing: float | tuple[float, float] | None = None
+    """mm per voxel of the cubes, alike along all axes; a range LOW HIGH: drawn for each cube, every factor being as
+    likely; None: each scan's own voxels (rule default)."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +52,22 @@ class Cube:
     Attributes:
         array: (1, X, Y, Z) or (1, X, Y) float32 in [0, 1].
         scan: the scan it is of.
-        corner: its first voxel.
+        corner: where it begins, in voxels of the scan; whole numbers where it is cut at the scan's own spacing.
+        spacing: mm per voxel of the cube along each axis of the scan.
     """
 
     array: FloatArray
     scan: Scan
-    corner: Shape
+    corner: tuple[float, ...]
+    spacing: Spacing
 
     @property
     def position(self) -> tuple[float, ...]:
         """Centre of the cube as a fraction of the scan's sides, 0 to 1 along each axis."""
-        sides = zip(self.corner, _filled(self.array.shape[1:], self.scan), self.scan.shape, strict=True)
-        return tuple((corner + side / 2) / whole for corner, side, whole in sides)
+        sides = _filled(self.array.shape[1:], self.scan)
+        ratios = [new / old for new, old in zip(self.spacing, self.scan.spacing, strict=True)]
+        places = zip(self.corner, sides, ratios, self.scan.shape, strict=True)
+        return tuple((corner + side * ratio / 2) / whole for corner, side, ratio, whole in places)
 
 
 def _filled(shape: Shape, scan: Scan) -> Shape:
@@ -79,7 +88,9 @@ class CubeSampler:
         scans: the scans to cut from; those too small for the rule are left out (`dropped`).
         choice: shape and rule.
 
-    Raises UsageError when no scan is large enough, the rule is unknown, or `released` meets data that is not CT.
+    Raises UsageError when no scan is large enough, the rule is unknown, `released` meets data that is not CT or another
+    spacing, or a wanted spacing is out of reach: not positive, too coarse for the store's levels, or of pixels of
+    unknown size.
     """
 
     def __init__(self, store: Store, scans: Sequence[Scan], choice: CubeSettings) -> None:
@@ -89,12 +100,18 @@ class CubeSampler:
         self._released = choice.rule == "released"
         if self._released and any(scan.modality != "ct" for scan in scans):
             raise UsageError("cubes.rule: released is defined in HU, for CT alone; use rule default")
+        self._range = limits_of(choice.spacing)
+        if self._range is not None:
+            if self._released:
+                raise UsageError("cubes.spacing: rule released is defined for the scans' own voxels; use rule default")
+            _refuse_out_of_reach(scans, self._range)
         self.scans = [scan for scan in scans if self._fits(scan)]
         self.dropped = [scan for scan in scans if not self._fits(scan)]
         if not self.scans:
             largest = max((scan.shape for scan in scans), default=())
+            at = f" at {self._range[0]:g} mm" if self._range is not None else ""
             raise UsageError(
-                f"cubes.shape: {choice.shape} by rule {choice.rule} fits none of {len(scans)} scans "
+                f"cubes.shape: {choice.shape}{at} by rule {choice.rule} fits none of {len(scans)} scans "
                 f"(a large one is {largest}); use smaller cubes or rule default"
             )
 
@@ -103,6 +120,8 @@ class CubeSampler:
             return False
         if self._released and (len(self._choice.shape) < 3 or scan.shape[2] < RELEASED_MINIMUM_SLICES):
             return False
+        if self._range is not None:
+            return self._range[0] <= coarsest_that_fits(scan, _filled(self._choice.shape, scan))
         sides = zip(scan.shape, _filled(self._choice.shape, scan), self._margin_of(scan), strict=True)
         return all(whole >= side + 2 * margin for whole, side, margin in sides)
 
@@ -112,17 +131,48 @@ class CubeSampler:
     def cube(self, rng: np.random.Generator) -> Cube:
         """A random cube that the rule accepts; consumes `rng`."""
         scan = self.scans[int(rng.integers(len(self.scans)))]
+        return self._own(scan, rng) if self._range is None else self._scaled(scan, self._range, rng)
+
+    @property
+    def scale(self) -> JSON:
+        """The scale of the cubes, for the provenance of weights (`data/scale`)."""
+        shape = self._choice.shape
+        if self._range is None:
+            return scale_of(self.scans, shape)
+        coarsest = max(coarsest_that_fits(scan, _filled(shape, scan)) for scan in self.scans)
+        return drawn_scale(self._range[0], min(self._range[1], coarsest), len(shape))
+
+    def _own(self, scan: Scan, rng: np.random.Generator) -> Cube:
+        """A cube of the scan's own voxels."""
         low = np.array(self._margin_of(scan))
         high = np.array(scan.shape) - _filled(self._choice.shape, scan) - low
-        for left in reversed(range(self._choice.tries)):
+        for left in reversed(range(self._choice.tries if (high > low).any() else 1)):
             corner = tuple(int(c) for c in rng.integers(low, high, endpoint=True))
-            if left and self._ruled_out(scan, corner):
+            if left and self._ruled_out(scan, 0, corner, _filled(self._choice.shape, scan)):
                 continue
             samples = self._read(scan, corner)
             if not left or self._accepted(scan, samples):
                 break
         kept = samples[tuple(slice(side) for side in _filled(self._choice.shape, scan))]
-        return Cube(scan.intensity.unit(kept).reshape(1, *self._choice.shape), scan, corner)
+        return Cube(scan.intensity.unit(kept).reshape(1, *self._choice.shape), scan, corner, scan.spacing)
+
+    def _scaled(self, scan: Scan, limits: tuple[float, float], rng: np.random.Generator) -> Cube:
+        """A cube at a spacing drawn from `limits`, as far as the scan is large enough; the rule judges what is read."""
+        shape = _filled(self._choice.shape, scan)
+        spacing = _draw(scan, limits, shape, rng)
+        level = level_for(scan, spacing)
+        free = room(scan, level, spacing, shape)
+        for left in reversed(range(self._choice.tries)):
+            start = tuple(float(rng.uniform(0, most)) for most in free)
+            box = box_at(scan, level, spacing, start, shape)
+            if left and self._ruled_out(scan, level, box.corner, box.size):
+                continue
+            samples = self._store.read(scan, box.corner, box.size, level)
+            if not left or self._accepted(scan, samples):
+                break
+        array = interpolate(samples, box, scan.intensity.levels).reshape(1, *self._choice.shape)
+        corner = tuple(at * factor for at, factor in zip(start, scan.levels[level], strict=True))
+        return Cube(array, scan, corner, (spacing,) * len(shape))
 
     def _read(self, scan: Scan, corner: Shape) -> IntegerArray:
         shape = _filled(self._choice.shape, scan)
@@ -130,12 +180,11 @@ class CubeSampler:
             shape = (*shape[:2], shape[2] + 1)
         return self._store.read(scan, corner, shape)
 
-    def _ruled_out(self, scan: Scan, corner: Shape) -> bool:
-        """Whether the table of tissue alone says that the rule rejects the cube."""
-        counts = self._store.tissue(scan)
+    def _ruled_out(self, scan: Scan, level: int, corner: Shape, shape: Shape) -> bool:
+        """Whether the table of tissue of a level alone says that the rule rejects these voxels of it."""
+        counts = self._store.tissue(scan, level)
         if counts is None:
             return False
-        shape = _filled(self._choice.shape, scan)
         size = math.prod(shape)
         if self._released:
             return bounds(counts, corner, shape, (2, 1))[0] > 2 * RELEASED_TISSUE * size
@@ -150,3 +199,24 @@ class CubeSampler:
             return bool(weight <= RELEASED_TISSUE * here.size)
         share = np.count_nonzero(tissue) / tissue.size
         return bool(self._choice.tissue[0] <= share <= self._choice.tissue[1])
+
+
+def _refuse_out_of_reach(scans: Sequence[Scan], limits: tuple[float, float]) -> None:
+    for scan in scans:
+        if not scan.measured:
+            raise UsageError(
+                f"cubes.spacing: the pixel size of {scan.id} is unknown; leave it out, or state the size with "
+                "genesis prepare --pixel-size"
+            )
+        if limits[1] > reach(scan):
+            raise UsageError(
+                f"cubes.spacing: {limits[1]:g} mm is too coarse for {scan.id} with {len(scan.levels)} levels, good for "
+                f"{reach(scan):.3g} mm; prepare the store with more --levels"
+            )
+
+
+def _draw(scan: Scan, limits: tuple[float, float], shape: Shape, rng: np.random.Generator) -> float:
+    """A spacing within `limits`, log-uniform up to the coarsest at which a cube of `shape` fits the scan."""
+    low, high = limits
+    high = min(high, coarsest_that_fits(scan, shape))
+    return float(np.exp(rng.uniform(math.log(low), math.log(high))))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelsgenesis.data.intensity import Intensity
+from modelsgenesis.data.levels import level_shape, level_spacing
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import write_text
 from modelsgenesis.types import JSON, Shape, Spacing
@@ -33,9 +34,11 @@ class Scan:
         modality: "ct", "mr", "image" or "label".
         intensity: what the stored integers stand for.
         dtype: "uint8" or "uint16".
-        bytes: size of the stored array on disk.
+        bytes: size on disk of the array and its levels.
+        levels: for each level how many voxels one of its voxels spans along each axis; the first is the scan itself.
         series: SeriesInstanceUID of a DICOM series, else None.
         voxels: hash of the decoded voxels, before windowing and resampling: that of the same image in another format.
+        measured: whether the spacing is in mm; False for images whose pixel size nobody told, which then is 1.
     """
 
     id: str
@@ -49,8 +52,18 @@ class Scan:
     intensity: Intensity
     dtype: str
     bytes: int
+    levels: tuple[Shape, ...]
     series: str | None = None
     voxels: str = ""
+    measured: bool = True
+
+    def level_shape(self, level: int) -> Shape:
+        """The shape of a level, (X, Y, Z) or (X, Y)."""
+        return level_shape(self.shape, self.levels[level])
+
+    def level_spacing(self, level: int) -> Spacing:
+        """The mm per voxel of a level."""
+        return level_spacing(self.spacing, self.levels[level])
 
     def to_json(self) -> JSON:
         """The scan as the plain values of its manifest line."""
@@ -61,6 +74,7 @@ class Scan:
         """The scan of a manifest line; KeyError, TypeError or ValueError when it is not one."""
         values = dict(line)
         values["shape"] = tuple(int(n) for n in values["shape"])
+        values["levels"] = tuple(tuple(int(n) for n in factors) for factors in values["levels"])
         values["spacing"] = tuple(float(step) for step in values["spacing"])
         values["affine"] = tuple(tuple(float(value) for value in row) for row in values["affine"])
         values["intensity"] = Intensity(**values["intensity"])
@@ -85,7 +99,10 @@ def read_manifest(store: Path) -> dict[str, Scan]:
         if not line.strip():
             continue
         try:
-            scan = Scan.from_json(json.loads(line))
+            described = json.loads(line)
+            if isinstance(described, dict) and "id" in described and "levels" not in described:
+                raise GenesisError(f"{store}: a store of an older version, without levels; prepare it anew elsewhere")
+            scan = Scan.from_json(described)
         except (KeyError, TypeError, ValueError) as error:
             raise GenesisError(f"{path}, line {number}: damaged ({error}); delete it and prepare again") from error
         scans[scan.id] = scan

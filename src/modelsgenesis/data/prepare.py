@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from modelsgenesis.config import to_dict
-from modelsgenesis.data.arrays import SCANS, array_path, create_groups, write_array
+from modelsgenesis.data.arrays import SCANS, create_groups, scan_path, write_scan
 from modelsgenesis.data.convert import PrepareSettings, convert
 from modelsgenesis.data.index import Source, index_sources
+from modelsgenesis.data.levels import level_factors
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
 from modelsgenesis.data.tissue import border
 from modelsgenesis.data.volume import read_series, read_volume, voxel_digest
@@ -110,7 +111,7 @@ def prepare(
         _agree_on_settings(store, config)
         create_groups(store)
         _clear_leftovers(store)
-        state = _State(store, {i: s for i, s in read_manifest(store).items() if array_path(store, i).is_dir()})
+        state = _State(store, {i: s for i, s in read_manifest(store).items() if scan_path(store, i).is_dir()})
         _refuse_clashes(sources, state.scans)
         _store_all(sources, config, workers or os.cpu_count() or 1, state)
         _finish(state, sources)
@@ -172,7 +173,9 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
         return _Rejected(str(error).removeprefix(f"{source.path}: "))
     try:
         tissue = None if config.modality == "label" else border(intensity, config.modality)
-        size = write_array(job.store, source.identifier, array, tissue)
+        spacing = tuple(float(step) for step in volume.spacing)
+        levels = level_factors(array.shape, spacing, 1 if config.modality == "label" else config.levels)
+        size = write_scan(job.store, source.identifier, array, spacing, levels, volume.measured, tissue)
     except GenesisError as error:
         return _Unwritable(str(error))
     return Scan(
@@ -181,14 +184,16 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
         source=str(source.path),
         digest=digest,
         shape=array.shape,
-        spacing=tuple(float(step) for step in volume.spacing),
+        spacing=spacing,
         affine=tuple(tuple(row) for row in volume.affine.tolist()),
         modality=config.modality,
         intensity=intensity,
         dtype=array.dtype.name,
         bytes=size,
+        levels=levels,
         series=source.series,
         voxels=voxels,
+        measured=volume.measured,
     )
 
 
@@ -226,7 +231,7 @@ def _finish(state: _State, sources: list[Source]) -> None:
     """Leave a store that does not depend on the order of the work: sorted manifest, sorted list of rejections."""
     for identifier in state.rejected:
         if state.scans.pop(identifier, None) is not None:  # it was usable once; its content has changed
-            shutil.rmtree(array_path(state.store, identifier), ignore_errors=True)
+            shutil.rmtree(scan_path(state.store, identifier), ignore_errors=True)
     write_manifest(state.store, state.scans.values())
     ours = {(str(source.path), source.series or "") for source in sources}
     rows = [row for row in _old_rejections(state.store) if (row["path"], row["series"]) not in ours]

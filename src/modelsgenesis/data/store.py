@@ -6,20 +6,22 @@ needed, in each process for itself, and a store pickles without them.
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from modelsgenesis.config import digest
-from modelsgenesis.data.arrays import SCANS, array_path, create_groups, open_array, stored_bytes, write_array
+from modelsgenesis.data.arrays import SCANS, array_path, create_groups, open_array, scan_path, stored_bytes, write_scan
 from modelsgenesis.data.intensity import Intensity
+from modelsgenesis.data.levels import level_factors, level_of
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest
 from modelsgenesis.data.tissue import Counts, border, count_blocks, read_counts
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.types import IntegerArray, Spacing
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 CACHE_BYTES = 64 * 2**20
@@ -47,8 +49,8 @@ class Store:
         self._forget_handles()
 
     def _forget_handles(self) -> None:
-        self._handles: OrderedDict[str, Any] = OrderedDict()
-        self._tissue: OrderedDict[str, Counts | None] = OrderedDict()
+        self._handles: OrderedDict[tuple[str, int], Any] = OrderedDict()
+        self._tissue: OrderedDict[tuple[str, int], Counts | None] = OrderedDict()
         self._context: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -57,66 +59,84 @@ class Store:
     def __len__(self) -> int:
         return len(self.scans)
 
-    def read(self, scan: Scan, corner: Sequence[int] | None = None, shape: Sequence[int] | None = None) -> IntegerArray:
-        """The cube of `shape` whose first voxel is `corner`, or the whole scan: unsigned integers, (X, Y, Z) or (X, Y).
+    def read(
+        self, scan: Scan, corner: Sequence[int] | None = None, shape: Sequence[int] | None = None, level: int = 0
+    ) -> IntegerArray:
+        """The cube of `shape` whose first voxel is `corner`, or all of it: unsigned integers, (X, Y, Z) or (X, Y).
+
+        Args:
+            scan: of which scan.
+            corner, shape: in voxels of the level.
+            level: 0 is the scan itself, those above are coarser (`data/levels`).
 
         Raises:
             UsageError: when the cube reaches outside the scan.
             GenesisError: when the array is missing or damaged.
         """
+        whole_shape = scan.level_shape(level)
         start = tuple(int(value) for value in corner) if corner is not None else (0,) * len(scan.shape)
-        size = tuple(int(value) for value in shape) if shape is not None else scan.shape
+        size = tuple(int(value) for value in shape) if shape is not None else whole_shape
         if len(start) != len(scan.shape) or len(size) != len(scan.shape):
-            raise UsageError(f"{scan.id}: a cube of {len(size)} axes at {start} of a scan of shape {scan.shape}")
-        if any(a < 0 or n < 1 or a + n > whole for a, n, whole in zip(start, size, scan.shape, strict=True)):
-            raise UsageError(f"{scan.id}: cube {size} at {start} reaches outside the scan of shape {scan.shape}")
+            raise UsageError(f"{scan.id}: a cube of {len(size)} axes at {start} of a scan of shape {whole_shape}")
+        if any(a < 0 or n < 1 or a + n > whole for a, n, whole in zip(start, size, whole_shape, strict=True)):
+            raise UsageError(f"{scan.id}: cube {size} at {start} reaches outside the scan of shape {whole_shape}")
         window = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
         try:
-            cube: IntegerArray = self._open(scan)[window].read().result()
+            cube: IntegerArray = self._open(scan, level)[window].read().result()
         except (OSError, ValueError) as error:
-            place = array_path(self.path, scan.id)
+            place = array_path(self.path, scan.id, level)
             raise GenesisError(f"{place}: damaged ({str(error)[:200]}); delete it, prepare again") from error
         return cube
 
-    def tissue(self, scan: Scan) -> Counts | None:
-        """The table of where the scan holds tissue (`data/tissue`), None where there is none."""
-        return _recent(self._tissue, scan.id, lambda: read_counts(array_path(self.path, scan.id), scan.shape))
+    def tissue(self, scan: Scan, level: int = 0) -> Counts | None:
+        """The table of where a level of the scan holds tissue (`data/tissue`), None where there is none."""
+        folder, shape = array_path(self.path, scan.id, level), scan.level_shape(level)
+        return _recent(self._tissue, (scan.id, level), lambda: read_counts(folder, shape))
 
-    def _open(self, scan: Scan) -> Any:
+    def _open(self, scan: Scan, level: int) -> Any:
         _refuse_forked_reader(self.path)
-        return _recent(self._handles, scan.id, lambda: self._opened(scan))
+        return _recent(self._handles, (scan.id, level), lambda: self._opened(scan, level))
 
-    def _opened(self, scan: Scan) -> Any:
+    def _opened(self, scan: Scan, level: int) -> Any:
         if self._context is None:
             self._context = _context(self._cache_bytes)
-        handle = open_array(self.path, scan.id, self._context)
-        if tuple(handle.shape) != scan.shape or handle.dtype.name != scan.dtype:
-            raise GenesisError(f"{array_path(self.path, scan.id)}: is not what the manifest says; prepare it again")
+        handle = open_array(self.path, scan.id, self._context, level)
+        if tuple(handle.shape) != scan.level_shape(level) or handle.dtype.name != scan.dtype:
+            raise GenesisError(
+                f"{array_path(self.path, scan.id, level)}: is not what the manifest says; prepare it again"
+            )
         return handle
 
     def digest(self) -> str:
         """Identifies the contents of all scans; from the manifest alone."""
-        return digest([[scan.id, scan.digest, list(scan.shape)] for scan in self.scans])
+        return digest([[scan.id, scan.digest, list(scan.shape), scan.levels] for scan in self.scans])
 
     def verify(self) -> list[str]:
         """Read every array to its checksums; one line for each scan that is damaged, none when all is well."""
-        problems = []
+        problems: list[str] = []
         for scan in self.scans:
             try:
-                samples, counts = self.read(scan), self.tissue(scan)
-                if counts is not None and not np.array_equal(
-                    counts, count_blocks(samples, border(scan.intensity, scan.modality))
-                ):
-                    problems.append(f"{scan.id}: its table of tissue is damaged; delete it, prepare the scan again")
-                size = stored_bytes(array_path(self.path, scan.id))
+                problems += self._problems_of_levels(scan)
+                size = stored_bytes(scan_path(self.path, scan.id))
                 if size != scan.bytes:
                     problems.append(f"{scan.id}: {size} bytes on disk, the manifest says {scan.bytes}")
             except GenesisError as error:
                 problems.append(f"{scan.id}: {error}")
         return problems
 
+    def _problems_of_levels(self, scan: Scan) -> Iterator[str]:
+        whole = self.read(scan)
+        for level, factors in enumerate(scan.levels):
+            samples, counts = self.read(scan, level=level), self.tissue(scan, level)
+            if level and not np.array_equal(samples, level_of(whole, factors)):
+                yield f"{scan.id}: level {level} is not the mean of the scan; delete it, prepare the scan again"
+            if counts is not None and not np.array_equal(
+                counts, count_blocks(samples, border(scan.intensity, scan.modality))
+            ):
+                yield f"{scan.id}: its table of tissue is damaged; delete it, prepare the scan again"
 
-def _recent(kept: OrderedDict[str, T], name: str, make: Callable[[], T]) -> T:
+
+def _recent(kept: OrderedDict[K, T], name: K, make: Callable[[], T]) -> T:
     """The entry `name` of `kept`, made if need be; the least recently asked for goes when there are too many."""
     if name not in kept:
         kept[name] = make()
@@ -173,10 +193,13 @@ def add_scan(
     subject: str | None = None,
     source: str = "",
     digest: str = "",
+    levels: int = 1,
+    measured: bool = True,
 ) -> Scan:
     """Add an array of unsigned integers, (X, Y, Z) or (X, Y), to the store at `path`, made if need be.
 
-    For arrays that come from memory; scans on disk go through `prepare`. One process at a time may add.
+    For arrays that come from memory; scans on disk go through `prepare`. One process at a time may add. With `levels`
+    above 1, coarser copies are kept beside it, from which cubes of other spacings are cut (`data/levels`).
     """
     folder = Path(path)
     if array.dtype != intensity.dtype:
@@ -184,6 +207,8 @@ def add_scan(
     create_groups(folder)
     steps = tuple(spacing)[: array.ndim]
     affine = np.diag([*(*steps, 1.0)[:3], 1.0])
+    factors = level_factors(array.shape, steps, levels)
+    tissue = None if modality == "label" else border(intensity, modality)
     scan = Scan(
         id=identifier,
         subject=subject or identifier,
@@ -195,7 +220,9 @@ def add_scan(
         modality=modality,
         intensity=intensity,
         dtype=array.dtype.name,
-        bytes=write_array(folder, identifier, array, None if modality == "label" else border(intensity, modality)),
+        bytes=write_scan(folder, identifier, array, steps, factors, measured, tissue),
+        levels=factors,
+        measured=measured,
     )
     append_scan(folder, scan)
     return scan
@@ -214,6 +241,7 @@ def describe(store: Store) -> dict[str, Any]:
         "modality": dict(sorted(counts.items())),
         "shape": _range(shapes),
         "spacing": _range(spacings),
+        "levels": max(len(scan.levels) for scan in store.scans),
         "bytes_stored": sum(scan.bytes for scan in store.scans),
         "bytes_raw": raw,
         "folder": f"{SCANS}/<id>",

@@ -38,6 +38,7 @@ class Volume:
         identifier: name of the source.
         grid: the geometry of the source, as in its file.
         pixel_type: how the file stored the values, such as "uint8".
+        measured: whether the spacing is in mm: PNG, JPEG and TIFF tell the resolution of a screen at most.
     """
 
     array: FloatArray
@@ -46,6 +47,7 @@ class Volume:
     identifier: str
     grid: Grid
     pixel_type: str = "float32"
+    measured: bool = True
 
 
 def voxel_digest(array: FloatArray) -> str:
@@ -186,6 +188,7 @@ def _oriented(image: Any, path: Path, identifier: str) -> Volume:
         identifier=identifier,
         grid=grid,
         pixel_type=in_file_order.dtype.name,
+        measured=not path.name.lower().endswith(IMAGE_SUFFIXES),
     )
 
 

@@ -13,7 +13,8 @@ SHOWN = 3
 def overview(comparison: Comparison) -> str:
     """A line a target, backbone, fraction and arm: the metric on the test cases, mean ± standard deviation over seeds.
 
-    An arm whose pre-training saw test or validation cases is marked with *, and the overlaps follow; so do failures.
+    An arm whose pre-training saw test or validation cases is marked with *, and the overlaps follow; so do arms whose
+    weights saw another scale than the target's, and failures.
     """
     if not comparison.results:
         return "\n".join(["no run is finished yet", *_failures(comparison)])
@@ -24,7 +25,7 @@ def overview(comparison: Comparison) -> str:
     for (target, backbone, fraction, arm), results in sorted(groups.items(), key=lambda item: item[0][:2]):
         mark = "*" if comparison.leaked(arm, target) else ""
         rows.append([target, backbone, f"{fraction:.0%}", arm + mark, results[0].metric, *_spread(results)])
-    return "\n".join([*_lines(rows), *_leaks(comparison), *_failures(comparison)])
+    return "\n".join([*_lines(rows), *_leaks(comparison), *_scales(comparison), *_failures(comparison)])
 
 
 def _spread(results: Sequence[Result]) -> list[str]:
@@ -45,6 +46,10 @@ def _leaks(comparison: Comparison) -> list[str]:
             f"{', '.join(leak.names[:SHOWN])}{more}"
         )
     return lines
+
+
+def _scales(comparison: Comparison) -> list[str]:
+    return [f"scale: {', '.join(arms)} on {target}: {told}" for (target, told), arms in comparison.mismatches().items()]
 
 
 def _failures(comparison: Comparison) -> list[str]:

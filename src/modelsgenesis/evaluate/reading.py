@@ -157,6 +157,15 @@ def _result(path: Path, cell: Mapping[str, Any]) -> Result:
         monitor=monitor,
         seconds=float(manifest.get("seconds", 0.0)),
         training_subjects=int(manifest["subjects"]["training"]),
+        scale=_scale(manifest),
+    )
+
+
+def _scale(manifest: JSON) -> str:
+    """How the scale of the weights differs from that of the target, as `finetune` found it."""
+    found = (manifest.get("scale") or {}).get("mismatch")
+    return (
+        f"{found['weights']} in pre-training, {found['here']} here, a factor of {found['factor']:.1f}" if found else ""
     )
 
 

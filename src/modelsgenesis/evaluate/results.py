@@ -45,6 +45,8 @@ class Result:
         monitor: name of the validation metric.
         seconds: wall time of the run.
         training_subjects: how many it learned from.
+        scale: in words, how the scale its weights saw differs from that of the target; empty: it does not, or nobody
+            can tell.
     """
 
     run: Path
@@ -62,6 +64,7 @@ class Result:
     monitor: str = ""
     seconds: float = 0.0
     training_subjects: int = 0
+    scale: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,14 @@ class Comparison:
             there = ", ".join(arms) or "no finished runs"
             raise UsageError(f"reference: no finished run is of the arm {reference!r}; there are {there}")
         return replace(self, reference=reference)
+
+    def mismatches(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """(target, how the scale differs) -> the arms whose weights saw another scale than the target's."""
+        found: dict[tuple[str, str], dict[str, None]] = {}
+        for result in self.results:
+            if result.scale:
+                found.setdefault((result.target, result.scale), {})[result.arm] = None
+        return {key: tuple(arms) for key, arms in found.items()}
 
     def leaked(self, arm: str, target: str) -> bool:
         """Whether the pre-training of an arm saw test or validation data of a target."""

@@ -193,6 +193,7 @@ def _context(
         "error_shown": ERROR_SHOWN,
         "groups": groups,
         "leaks": [(leak, relative(leak.pretraining, beside)) for leak in comparison.leaks],
+        "scales": list(comparison.mismatches().items()),
         "splits": tables["splits"],
         "settings": _settings(comparison, facts, pretrainings),
         "tuning": tables["tuning"],

@@ -151,6 +151,7 @@ def _nothing_compared(comparison: Comparison) -> str:
 def _cautions(comparison: Comparison, analysis: Analysis) -> Iterator[str]:
     """What weakens the numbers."""
     yield from _leaks(comparison.leaks)
+    yield from _scales(comparison)
     seeds = [len(arm.scores) for row in analysis.rows for arm in row.arms]
     if seeds and min(seeds) == 1:
         some = "With one seed" if max(seeds) == 1 else "Where an arm has one seed only,"
@@ -195,6 +196,12 @@ def _leaks(leaks: Sequence[Leak]) -> Iterator[str]:
         shared = counted(len(names), f"{kind} {data} was", f"{kind}s {data} were")
         seen = f"{shared} seen by the pre-training of {arms}"
         yield f"{capital(target_title(target))} leaks: {seen}; its score there does not count."
+
+
+def _scales(comparison: Comparison) -> Iterator[str]:
+    """One sentence a target and difference."""
+    for (target, told), arms in comparison.mismatches().items():
+        yield f"{capital(target_title(target))} mixes up scale and pre-training for {listed(list(arms))}: {told}."
 
 
 def _undefined(results: Sequence[Result]) -> Iterator[str]:

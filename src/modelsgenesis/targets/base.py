@@ -55,6 +55,7 @@ class Target:
             file that is not there yet, it writes atomically.
         check: where `read` leaves headers unread because they are many: reads them all, and yields one problem a scan
             that would stop a run, None for a scan without.
+        measured: whether the spacing in the files is in mm, and not only what their format puts there.
         notes: what a user should know of these data: parts that are absent, files that were left out, and why.
     """
 
@@ -69,6 +70,7 @@ class Target:
     orientation: Literal["grid", "vessel"] = "grid"
     derive: Callable[[Case], None] | None = field(default=None, compare=False)
     check: Callable[[], Iterator[str | None]] | None = field(default=None, compare=False)
+    measured: bool = True
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -89,6 +89,7 @@ def read_medmnist(data: Path, options: MedMNISTOptions, cache: Path, axes: int) 
         source=path,
         sides={one.subject: PARTS[one.part] for one in kept},
         derive=_writer(file, folder),
+        measured=False,
         notes=(
             "the file names no patients: images of one patient may lie in several parts",
             *([SHARED[flag]] if flag in SHARED else []),

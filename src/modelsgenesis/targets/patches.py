@@ -7,11 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.config import settings
+from modelsgenesis.data.resizing import resize_image
+from modelsgenesis.data.scale import scale_of
 from modelsgenesis.errors import UsageError
 from modelsgenesis.targets.prepared import Labels, Places, PreparedCase, PreparedTarget
 from modelsgenesis.targets.vessel import block_side, turned
 from modelsgenesis.targets.vessel_cache import axes_of
-from modelsgenesis.types import FloatArray, Shape
+from modelsgenesis.types import JSON, FloatArray, Shape
 
 Fitting = Literal["centre", "resize"]
 Planes = Literal["axial", "orthogonal"]
@@ -39,6 +41,14 @@ class PatchSettings:
     def channels(self) -> int:
         """Channels of the input for each channel of the scan."""
         return len(_ORTHOGONAL) if self.planes == "orthogonal" else 1
+
+
+def seen_scale(data: PreparedTarget, choice: PatchSettings) -> JSON:
+    """The scale at which the network sees the cases (`data/scale`)."""
+    resized = choice.fitting == "resize" and data.target.task != "segmentation"
+    whole = all(case.case.centre is None for case in data.cases)
+    found = scale_of((case.images[0] for case in data.cases), choice.shape, resized and whole)
+    return found if data.target.measured else {name: value for name, value in found.items() if name != "spacing"}
 
 
 class PatchSampler:
@@ -134,14 +144,7 @@ def fit_scan(image: FloatArray, shape: Shape, fitting: Fitting) -> FloatArray:
         raise UsageError(f"patch.shape: {shape} does not fit a scan of {image.ndim - 1} axes; choose another backbone")
     if fitting == "centre":
         return crop_or_pad(image, shape)
-    import torch
-
-    mode = "trilinear" if len(shape) == 3 else "bilinear"
-    # Antialiasing, which is there for images only, keeps what is thinner than a pixel of the smaller image.
-    resized = torch.nn.functional.interpolate(
-        torch.from_numpy(image)[None], shape, mode=mode, antialias=len(shape) == 2
-    )
-    return np.asarray(resized[0].numpy(), np.float32)
+    return resize_image(image, shape)
 
 
 def crop_or_pad(array: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:

@@ -3,7 +3,7 @@
 import csv
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,14 +39,23 @@ class ImageSettings:
     """Physical values that become 0 and 1; None for the modality's usual ones."""
     spacing: tuple[float, float, float] | None = None
     """Resample to these mm per voxel along X, Y, Z; None keeps each scan's own."""
+    pixel_size: float | None = None
+    """mm per pixel of PNG, JPEG and TIFF images, which do not tell; None: unknown."""
 
     def preparing(self) -> PrepareSettings:
-        """The settings of `genesis prepare` for the images."""
-        return PrepareSettings(modality=self.modality, window=self.window, spacing=self.spacing, min_slices=1)
+        """The settings of `genesis prepare` for the images: patches are cut at one scale, from the first level."""
+        return PrepareSettings(
+            modality=self.modality,
+            window=self.window,
+            spacing=self.spacing,
+            pixel_size=self.pixel_size,
+            min_slices=1,
+            levels=1,
+        )
 
     def preparing_labels(self) -> PrepareSettings:
         """The settings of `genesis prepare` for the label maps."""
-        return PrepareSettings(modality="label", spacing=self.spacing, min_slices=1)
+        return replace(self.preparing(), modality="label", window=None)
 
 
 @dataclass(frozen=True)
@@ -227,7 +236,7 @@ def prepare_target(target: Target, images: ImageSettings, cache: Path) -> Prepar
     _derive(target)
     pictures = [path for case in target.cases for path in case.images]
     maps = [case.label for case in target.cases if isinstance(case.label, Path)]
-    folder = cache / digest([[_stamp(path) for path in sorted({*pictures, *maps})], to_dict(images)])
+    folder = cache / digest([[_stamp(path) for path in sorted({*pictures, *maps})], to_dict(images.preparing())])
     found = _scans(pictures, folder / "images", images.preparing())
     labels = _scans(maps, folder / "labels", images.preparing_labels()) if maps else {}
     cases = [

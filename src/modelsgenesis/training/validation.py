@@ -66,7 +66,7 @@ class RestorationCheck:
         for distorted, target in self._batches(self._mixture, EXAMPLES):
             restored = self._restored(network, distorted)
             for item, views in enumerate(zip(distorted, restored, target, strict=True), start=len(found)):
-                spacing = self._cube(item).scan.spacing
+                spacing = self._cube(item).spacing
                 before, after, wanted = (view[0].numpy() for view in views)
                 found.append(Restored(before, after, wanted, spacing))
         return found[:EXAMPLES]
