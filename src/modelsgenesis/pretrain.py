@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from modelsgenesis.config import settings, to_dict
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.seen import write_images
 from modelsgenesis.data.splits import SplitSettings, split_subjects
 from modelsgenesis.data.store import Store, open_store
@@ -18,6 +18,7 @@ from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.weights import initialise, save_weights
 from modelsgenesis.proxies import PROXIES
 from modelsgenesis.run import Run
+from modelsgenesis.streams import generator
 from modelsgenesis.training.batches import step_batches
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric

@@ -11,16 +11,13 @@ import torch
 from torch import nn
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.cubes import generator
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.classification import classification_scores
 from modelsgenesis.evaluate.metrics import dice
+from modelsgenesis.streams import VALIDATION, generator
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
 from modelsgenesis.training.inference import Recipe, classify, evaluating, segment, windows_of
-
-STREAM = 2**31
-"""First key of the validation's random streams, which no training item has."""
 
 
 @settings
@@ -88,7 +85,8 @@ class SegmentationCheck:
         size = self._recipe.inference.windows
         predicted, truth = [], []
         for start in range(0, self._choice.patches, size):
-            pairs = [self._sampler.patch(generator(self._seed, STREAM, item)) for item in range(start, start + size)]
+            items = range(start, start + size)
+            pairs = [self._sampler.patch(generator(self._seed, VALIDATION, item)) for item in items]
             images = torch.from_numpy(np.stack([image for image, _ in pairs]))
             with evaluating(network):
                 logits = network.forward(images.to(next(network.parameters()).device))
@@ -135,7 +133,7 @@ def _part(cases: Sequence[PreparedCase], most: int, seed: int) -> Sequence[Prepa
     kept: list[PreparedCase] = []
     rest: list[PreparedCase] = []
     counts: Counter[str] = Counter()
-    for index in generator(seed, STREAM).permutation(len(cases)).tolist():
+    for index in generator(seed, VALIDATION).permutation(len(cases)).tolist():
         label = str(cases[index].case.label)
         (kept if counts[label] < fair else rest).append(cases[index])
         counts[label] += 1
