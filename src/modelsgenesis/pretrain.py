@@ -24,7 +24,7 @@ from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_r
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, no_empty_run
-from modelsgenesis.training.validation import RestorationCheck
+from modelsgenesis.training.validation import RestorationCheck, RestorationCheckSettings
 from modelsgenesis.transforms.base import spatial
 from modelsgenesis.types import FloatArray
 
@@ -35,18 +35,6 @@ COLLAPSED = 0.02
 """Spread of the output over that of the target under which it counts as a constant."""
 PATIENCE_COLLAPSED = 200
 """Consecutive steps of it that end the run."""
-
-
-@settings
-class CheckSettings:
-    """The validation of pre-training: fixed cubes of unseen subjects."""
-
-    cubes: int = 256
-    """Cubes distorted by the mixture."""
-    cubes_alone: int = 64
-    """Cubes for each distortion alone."""
-    probe_cubes: int = 512
-    """Cubes for the probe."""
 
 
 @settings
@@ -65,7 +53,7 @@ class PretrainSettings:
     """Cubes after which the random streams are numbered anew; no other effect."""
     cubes: CubeSettings = CubeSettings()
     split: SplitSettings = SplitSettings()
-    check: CheckSettings = CheckSettings()
+    check: RestorationCheckSettings = RestorationCheckSettings()
     backbone: BackboneSettings = BackboneSettings()
     loop: LoopSettings = LoopSettings()
     optim: OptimSettings = OptimSettings()

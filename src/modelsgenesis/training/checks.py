@@ -21,8 +21,8 @@ from modelsgenesis.training.inference import Recipe, classify, evaluating, segme
 
 
 @settings
-class CheckSettings:
-    """The validation of a segmentation; the test cases are always predicted whole."""
+class CaseCheckSettings:
+    """The validation of fine-tuning; the test cases are always predicted whole."""
 
     on: Literal["auto", "scans", "patches"] = "auto"
     """scans (whole, by sliding windows), patches (fixed ones), or auto: scans unless they take too many windows."""
@@ -51,7 +51,7 @@ class SegmentationCheck:
     monitor = "dice"
 
     def __init__(
-        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CheckSettings, seed: int
+        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CaseCheckSettings, seed: int
     ) -> None:
         self._data, self._cases, self._recipe, self._choice, self._seed = data, cases, recipe, choice, seed
         self._sampler = PatchSampler(data, cases, recipe.patch)
@@ -104,7 +104,7 @@ class ClassificationCheck:
     """
 
     def __init__(
-        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CheckSettings, seed: int
+        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CaseCheckSettings, seed: int
     ) -> None:
         cases = _part(cases, choice.most_cases, seed)
         self._data, self._cases, self._recipe = data, cases, recipe

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from modelsgenesis.config import settings
 from modelsgenesis.data.cubes import Cube, CubeSampler
 from modelsgenesis.proxies.restoration import restore
 from modelsgenesis.streams import PROBE, VALIDATION, generator
@@ -23,6 +24,18 @@ ALONE = ("nonlinear", "shuffle", "inpaint", "outpaint")
 EXAMPLES = 6
 PROBE_BATCH = 32
 """Cubes that pass through the encoder at once in the probe."""
+
+
+@settings
+class RestorationCheckSettings:
+    """The validation of pre-training: fixed cubes of unseen subjects."""
+
+    cubes: int = 256
+    """Cubes distorted by the mixture."""
+    cubes_alone: int = 64
+    """Cubes for each distortion alone."""
+    probe_cubes: int = 512
+    """Cubes for the probe."""
 
 
 class RestorationCheck:
