@@ -1,6 +1,5 @@
 """Reading a scan into a `Volume`, resampling it, and writing an array back on the grid of its source."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,15 +45,6 @@ class Volume:
     identifier: str
     grid: Grid
     pixel_type: str = "float32"
-
-
-def voxel_digest(array: FloatArray) -> str:
-    """Hash of an oriented scan's voxels, to a 16th of a unit; 32 hexadecimal digits. Equal images have equal ones,
-    whatever format, window or compression they were stored in."""
-    hasher = hashlib.blake2b(str(array.shape).encode(), digest_size=16)
-    for slab in array:
-        hasher.update(np.rint(slab * 16).astype(np.int32).tobytes())
-    return hasher.hexdigest()
 
 
 def read_volume(path: str | Path, series: str | None = None, largest_bytes: int = LARGEST_BYTES) -> Volume:
