@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.itk import write_image
 from modelsgenesis.phantoms.brain import SHAPE, SPACING, BrainPhantom, brain
-from modelsgenesis.phantoms.images import placed, write_image, write_nifti
+from modelsgenesis.phantoms.images import placed, write_nifti
 from modelsgenesis.phantoms.mr import SEQUENCES
 from modelsgenesis.phantoms.patients import patient
 from modelsgenesis.streams import BRAIN_UNLABELLED, BRATS2013, BRATS2018

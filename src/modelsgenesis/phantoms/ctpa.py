@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.itk import write_image
 from modelsgenesis.files import write_csv
 from modelsgenesis.phantoms.chest import Phantom
 from modelsgenesis.phantoms.emboli import ctpa
 from modelsgenesis.phantoms.findings import Finding, Position, position
-from modelsgenesis.phantoms.images import hounsfield, placed, write_image
+from modelsgenesis.phantoms.images import hounsfield, placed
 from modelsgenesis.phantoms.luna16 import COLUMNS, SHAPE, row
 from modelsgenesis.phantoms.patients import check_cases, middle, patient
 from modelsgenesis.streams import CTPA, CTPA_CANDIDATES, generator

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.itk import write_image
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import write_json
 from modelsgenesis.phantoms.abdomen import ABDOMEN_LABELS, SHAPE, AbdomenPhantom, abdomen
-from modelsgenesis.phantoms.images import hounsfield, placed, write_image
+from modelsgenesis.phantoms.images import hounsfield, placed
 from modelsgenesis.phantoms.patients import patient
 from modelsgenesis.streams import LITS
 from modelsgenesis.types import Shape, Spacing
