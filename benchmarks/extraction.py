@@ -13,7 +13,8 @@ import numpy as np
 
 from benchmarks.material import store
 from benchmarks.rows import Row, milliseconds, seconds
-from modelsgenesis.data.cubes import RELEASED_MARGIN, CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import RELEASED_MARGIN, CubeSampler, CubeSettings
+from modelsgenesis.streams import generator
 
 CUBE = (64, 64, 32)
 TRIES = 50

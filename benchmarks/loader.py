@@ -12,8 +12,9 @@ from benchmarks.extraction import plain_corner
 from benchmarks.material import store
 from benchmarks.reference import Reference
 from benchmarks.rows import Row, milliseconds, seconds
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.pretrain import PretrainSettings, cube_batches
+from modelsgenesis.streams import generator
 from modelsgenesis.training.loop import make_fabric
 from modelsgenesis.training.settings import LoopSettings
 

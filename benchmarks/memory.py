@@ -8,9 +8,10 @@ from benchmarks.material import store
 from benchmarks.rows import Row
 from benchmarks.training_step import default_variant, make_step
 from modelsgenesis.data.arrays import SCANS, scan_path
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.store import Store
 from modelsgenesis.proxies.restoration import Restoration
+from modelsgenesis.streams import generator
 
 CUBE, COPIES = (32, 32, 32), 200
 

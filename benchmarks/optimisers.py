@@ -11,8 +11,9 @@ from pathlib import Path
 from modelsgenesis.data.cubes import CubeSettings
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.models import BackboneSettings
-from modelsgenesis.pretrain import CheckSettings, PretrainSettings, pretrain
+from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.validation import RestorationCheckSettings
 
 CANDIDATES = {
     "released: sgd 1, no clipping": OptimSettings(
@@ -35,7 +36,7 @@ def main() -> None:
     for number, (name, optim) in enumerate(CANDIDATES.items()):
         config = PretrainSettings(
             cubes=CubeSettings(shape=(32, 32, 32)),
-            check=CheckSettings(cubes=128, cubes_alone=8, probe_cubes=64),
+            check=RestorationCheckSettings(cubes=128, cubes_alone=8, probe_cubes=64),
             backbone=BackboneSettings(width=8),
             loop=LoopSettings(steps=given.steps, validate_every=given.steps, accelerator="cpu"),
             optim=optim,

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 import modelsgenesis
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.weights import initialise
 from modelsgenesis.proxies.restoration import restore
+from modelsgenesis.streams import generator
 from modelsgenesis.training.figures import Restored, draw_restoration
 
 SHOWN = 6

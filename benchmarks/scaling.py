@@ -10,11 +10,12 @@ from pathlib import Path
 
 from benchmarks.material import store
 from benchmarks.rows import Row, seconds
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.prepare import prepare
 from modelsgenesis.data.store import open_store
 from modelsgenesis.phantoms.chest import write_unlabelled
 from modelsgenesis.proxies.restoration import Restoration
+from modelsgenesis.streams import generator
 
 CUBE, TIMES = (64, 64, 32), (1, 4, 16)
 

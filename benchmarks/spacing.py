@@ -10,8 +10,9 @@ import numpy as np
 
 from benchmarks.material import SPACING, store
 from benchmarks.rows import Row, milliseconds, seconds
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.proxies.restoration import Restoration
+from modelsgenesis.streams import generator
 
 FINEST = min(SPACING)
 RANGE = (FINEST, 3.5 * FINEST)

@@ -21,13 +21,14 @@ from modelsgenesis.data.store import add_scan
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import read_weights
-from modelsgenesis.pretrain import CheckSettings, PretrainSettings, pretrain, summary
+from modelsgenesis.pretrain import PretrainSettings, pretrain, summary
 from modelsgenesis.run import Run
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.validation import RestorationCheckSettings
 
 TOY = PretrainSettings(
     cubes=CubeSettings(shape=(16, 16, 16)),
-    check=CheckSettings(cubes=8, cubes_alone=4, probe_cubes=32),
+    check=RestorationCheckSettings(cubes=8, cubes_alone=4, probe_cubes=32),
     backbone=BackboneSettings(width=2),
     loop=LoopSettings(steps=8, batch_size=4, validate_every=4, accelerator="cpu", precision="32-true"),
     optim=OptimSettings(lr=3e-3),

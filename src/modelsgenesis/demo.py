@@ -13,7 +13,7 @@ from modelsgenesis.finetune import FinetuneSettings, finetune
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.phantoms.anatomy import LABELS
 from modelsgenesis.phantoms.chest import write_segmentation, write_unlabelled
-from modelsgenesis.pretrain import CheckSettings, PretrainSettings, pretrain
+from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.pretrain import summary as pretrain_summary
 from modelsgenesis.report.build import build_report
 from modelsgenesis.run import Run
@@ -22,6 +22,7 @@ from modelsgenesis.targets.split import SplitChoice
 from modelsgenesis.training.figures import draw_comparison
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.validation import RestorationCheckSettings
 
 ORGANS = ("lung", "heart", "liver")
 ARMS = ("scratch", "genesis")
@@ -98,7 +99,7 @@ def _pretraining(choice: DemoSettings) -> PretrainSettings:
     return PretrainSettings(
         seed=choice.seed,
         cubes=CubeSettings(shape=(choice.cube,) * 3),
-        check=CheckSettings(cubes=64, cubes_alone=16, probe_cubes=128),
+        check=RestorationCheckSettings(cubes=64, cubes_alone=16, probe_cubes=128),
         backbone=BackboneSettings(width=choice.width),
         loop=LoopSettings(
             steps=choice.pretrain_steps,

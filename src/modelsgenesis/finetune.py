@@ -30,7 +30,7 @@ from modelsgenesis.targets.patches import PatchSettings, seen_scale
 from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
 from modelsgenesis.training.augmentation import Augmentation, Strength
-from modelsgenesis.training.checks import CheckSettings, ClassificationCheck, SegmentationCheck
+from modelsgenesis.training.checks import CaseCheckSettings, ClassificationCheck, SegmentationCheck
 from modelsgenesis.training.figures import draw_curves
 from modelsgenesis.training.inference import InferenceSettings, Recipe
 from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
@@ -79,7 +79,7 @@ class FinetuneSettings:
     split: SplitChoice = SplitChoice()
     images: ImageSettings = ImageSettings()
     patch: PatchSettings = PatchSettings()
-    check: CheckSettings = CheckSettings()
+    check: CaseCheckSettings = CaseCheckSettings()
     inference: InferenceSettings = InferenceSettings()
     backbone: BackboneChoice = BackboneChoice()
     loop: LoopSettings = LoopSettings(steps=10_000, validate_every=250, patience=20)

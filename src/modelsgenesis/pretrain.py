@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from modelsgenesis.config import settings, to_dict
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.scale import ORIENTATION
 from modelsgenesis.data.seen import write_images
 from modelsgenesis.data.splits import SplitSettings, split_subjects
@@ -19,12 +19,13 @@ from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.weights import initialise, save_weights
 from modelsgenesis.proxies import PROXIES
 from modelsgenesis.run import Run
+from modelsgenesis.streams import generator
 from modelsgenesis.training.batches import step_batches
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, no_empty_run
-from modelsgenesis.training.validation import RestorationCheck
+from modelsgenesis.training.validation import RestorationCheck, RestorationCheckSettings
 from modelsgenesis.transforms.base import spatial
 from modelsgenesis.types import FloatArray
 
@@ -35,18 +36,6 @@ COLLAPSED = 0.02
 """Spread of the output over that of the target under which it counts as a constant."""
 PATIENCE_COLLAPSED = 200
 """Consecutive steps of it that end the run."""
-
-
-@settings
-class CheckSettings:
-    """The validation of pre-training: fixed cubes of unseen subjects."""
-
-    cubes: int = 256
-    """Cubes distorted by the mixture."""
-    cubes_alone: int = 64
-    """Cubes for each distortion alone."""
-    probe_cubes: int = 512
-    """Cubes for the probe."""
 
 
 @settings
@@ -65,7 +54,7 @@ class PretrainSettings:
     """Cubes after which the random streams are numbered anew; no other effect."""
     cubes: CubeSettings = CubeSettings()
     split: SplitSettings = SplitSettings()
-    check: CheckSettings = CheckSettings()
+    check: RestorationCheckSettings = RestorationCheckSettings()
     backbone: BackboneSettings = BackboneSettings()
     loop: LoopSettings = LoopSettings()
     optim: OptimSettings = OptimSettings()

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.intensity import ct_window, mr_percentiles
 from modelsgenesis.data.store import Store, add_scan, open_store
 from modelsgenesis.errors import UsageError
+from modelsgenesis.streams import generator
 
 
 def accepted_as_released(cube: np.ndarray, further: np.ndarray) -> bool:

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
-from modelsgenesis.data.cubes import Cube, CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import Cube, CubeSampler, CubeSettings
 from modelsgenesis.data.intensity import ct_window, unsigned_image
 from modelsgenesis.data.scaled import box_at, coarsest_that_fits, interpolate, level_for, room
 from modelsgenesis.data.store import Store, add_scan, open_store
 from modelsgenesis.errors import UsageError
 from modelsgenesis.phantoms.chest import chest
+from modelsgenesis.streams import generator
 
 FREE = (0.0, 1.0)
 """Limits of tissue that reject nothing."""

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.intensity import ct_window, mr_percentiles
 from modelsgenesis.data.store import Store, add_scan, open_store
 from modelsgenesis.data.tissue import FILE, border, bounds, count_blocks
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.streams import generator
 
 
 def blobs(shape: tuple[int, ...], seed: int) -> np.ndarray:

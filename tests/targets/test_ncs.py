@@ -217,6 +217,9 @@ def test_split_follows_luna16_and_keeps_patients_whole(many: Path, tmp_path: Pat
         read(many, luna16=str(table))
     with pytest.raises(UsageError, match=r"nowhere is neither a LUNA16 folder nor a CSV file"):
         read(many, luna16=str(tmp_path / "nowhere"))
+    table.write_text("seriesuid,subset\n1.2,0\n1.3\n")
+    with pytest.raises(GenesisError, match=r"subsets.csv, line 3: no subset"):
+        read(many, luna16=str(table))
 
 
 def test_without_luna16_the_papers_shares_and_a_warning(many: Path) -> None:

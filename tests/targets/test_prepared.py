@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelsgenesis.data.cubes import generator
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import write_json
 from modelsgenesis.phantoms.images import write_nifti
+from modelsgenesis.streams import generator
 from modelsgenesis.targets import prepared as module
 from modelsgenesis.targets.folder import read_folder
 from modelsgenesis.targets.patches import PatchSampler, PatchSettings, crop_or_pad, fit_scan

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelsgenesis.data.cubes import generator
 from modelsgenesis.errors import UsageError
+from modelsgenesis.streams import generator
 from modelsgenesis.training.augmentation import Augmentation
 
 

@@ -17,16 +17,17 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.finetune import FinetuneSettings, finetune
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.phantoms.chest import write_segmentation
-from modelsgenesis.pretrain import CheckSettings, PretrainSettings, pretrain
+from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.run import Run
 from modelsgenesis.targets.split import SplitChoice
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.settings import LoopSettings
 from modelsgenesis.training.start import no_empty_run
+from modelsgenesis.training.validation import RestorationCheckSettings
 
 TOY = PretrainSettings(
     cubes=CubeSettings(shape=(16, 16, 16)),
-    check=CheckSettings(cubes=4, cubes_alone=4, probe_cubes=32),
+    check=RestorationCheckSettings(cubes=4, cubes_alone=4, probe_cubes=32),
     backbone=BackboneSettings(width=2),
     loop=LoopSettings(steps=2, batch_size=4, validate_every=2, accelerator="cpu", precision="32-true"),
 )

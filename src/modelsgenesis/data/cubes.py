@@ -75,11 +75,6 @@ def _filled(shape: Shape, scan: Scan) -> Shape:
     return (*shape, *(1,) * (len(scan.shape) - len(shape)))
 
 
-def generator(*key: int) -> np.random.Generator:
-    """The random generator of a key such as (seed, epoch, item)."""
-    return np.random.default_rng(key)
-
-
 class CubeSampler:
     """Cuts random cubes from scans of a store.
 

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from modelsgenesis.config import to_dict
 from modelsgenesis.data.arrays import SCANS, create_groups, scan_path, write_scan
 from modelsgenesis.data.convert import PrepareSettings, convert
@@ -19,7 +17,8 @@ from modelsgenesis.data.index import Source, index_sources
 from modelsgenesis.data.levels import level_factors
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
 from modelsgenesis.data.tissue import border
-from modelsgenesis.data.volume import read_series, read_volume, voxel_digest
+from modelsgenesis.data.volume import read_series, read_volume
+from modelsgenesis.data.voxels import voxel_digest
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import only_writer, read_json, write_csv, write_json
@@ -167,7 +166,7 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
                 if source.series is None
                 else read_series(source.path, source.files, limit)
             )
-        voxels = voxel_digest(volume.array) if np.isfinite(volume.array).all() else ""
+        voxels = voxel_digest(volume.array)
         volume, array, intensity = convert(volume, config)
     except GenesisError as error:
         return _Rejected(str(error).removeprefix(f"{source.path}: "))

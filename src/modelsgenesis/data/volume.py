@@ -1,7 +1,5 @@
 """Reading a scan into a `Volume`, resampling it, and writing an array back on the grid of its source."""
 
-import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,8 +15,8 @@ from modelsgenesis.data.dicom import list_series, ordered_files, read_slice
 from modelsgenesis.data.geometry import Affine, Grid, closest_to_lps
 from modelsgenesis.data.index import IMAGE_SUFFIXES
 from modelsgenesis.data.integrity import LARGEST_BYTES, check_file
+from modelsgenesis.data.itk import cause, to_image, write_image
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.files import replacing
 from modelsgenesis.types import FloatArray, Spacing
 
 WRITABLE = (".nii.gz", ".nii", ".mha", ".nrrd", ".png", ".tif", ".tiff")
@@ -48,15 +46,6 @@ class Volume:
     grid: Grid
     pixel_type: str = "float32"
     measured: bool = True
-
-
-def voxel_digest(array: FloatArray) -> str:
-    """Hash of an oriented scan's voxels, to a 16th of a unit; 32 hexadecimal digits. Equal images have equal ones,
-    whatever format, window or compression they were stored in."""
-    hasher = hashlib.blake2b(str(array.shape).encode(), digest_size=16)
-    for slab in array:
-        hasher.update(np.rint(slab * 16).astype(np.int32).tobytes())
-    return hasher.hexdigest()
 
 
 def read_volume(path: str | Path, series: str | None = None, largest_bytes: int = LARGEST_BYTES) -> Volume:
@@ -115,7 +104,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise GenesisError(f"{path}: unreadable ({_cause(error)}); check the file with another viewer") from error
+        raise GenesisError(f"{path}: unreadable ({cause(error)}); check the file with another viewer") from error
     except MemoryError as error:
         raise GenesisError(f"{path}: too large for the memory of this machine; crop or split it") from error
 
@@ -220,7 +209,7 @@ def resample(volume: Volume, spacing: Spacing, nearest: bool = False) -> Volume:
     affine[:3, 3] += volume.affine[:3, :axes] @ ((ratio - 1) / 2)
     affine[:3, :axes] *= ratio
     target = _grid_of(affine, size, spacing)
-    image = _to_image(volume.array, _grid_of(volume.affine, volume.array.shape, volume.spacing))
+    image = to_image(volume.array, _grid_of(volume.affine, volume.array.shape, volume.spacing))
     array = np.ascontiguousarray(_resample_onto(image, target, nearest))
     return replace(volume, array=array, spacing=tuple(float(step) for step in spacing), affine=affine)
 
@@ -239,23 +228,14 @@ def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, neares
         GenesisError: the disk refuses.
     """
     target = Path(path)
-    suffix = next((known for known in WRITABLE if target.name.lower().endswith(known)), None)
-    if suffix is None:
+    if not target.name.lower().endswith(WRITABLE):
         raise UsageError(f"{target}: cannot be written in this format; use one of {', '.join(WRITABLE)}")
     if array.shape != like.array.shape:
         raise UsageError(f"{target}: array of shape {array.shape}, the volume has {like.array.shape}; they must agree")
     values = array.astype(np.uint8) if array.dtype == np.bool_ else array
     orientation = closest_to_lps(like.grid)
-    image = _to_image(orientation.undo(on_source_grid(values, like, nearest)), like.grid)
-    with replacing(target) as temporary:
-        named = temporary.with_name(temporary.name + suffix)  # SimpleITK picks the format by the suffix
-        try:
-            sitk.WriteImage(image, str(named), useCompression=True)
-            named.replace(temporary)
-        except RuntimeError as error:
-            raise GenesisError(f"{target}: could not be written ({_cause(error)}); free space or rights?") from error
-        finally:
-            named.unlink(missing_ok=True)
+    image = to_image(orientation.undo(on_source_grid(values, like, nearest)), like.grid)
+    write_image(image, target)
 
 
 def on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool = True) -> npt.NDArray[Any]:
@@ -264,7 +244,7 @@ def on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool = True) 
     source_affine, size = orientation.affine(like.grid), orientation.values(like.grid.size)
     if size == array.shape and np.allclose(source_affine, like.affine, atol=1e-6):
         return array
-    image = _to_image(array, _grid_of(like.affine, array.shape, like.spacing))
+    image = to_image(array, _grid_of(like.affine, array.shape, like.spacing))
     return _resample_onto(image, _grid_of(source_affine, size, orientation.values(like.grid.spacing)), nearest)
 
 
@@ -287,21 +267,5 @@ def _grid_of(affine: Affine, size: tuple[int, ...], spacing: Spacing) -> Grid:
     return Grid(size, tuple(float(step) for step in spacing), origin, tuple(float(value) for value in cosines.ravel()))
 
 
-def _to_image(array: npt.NDArray[Any], grid: Grid) -> Any:
-    image = sitk.GetImageFromArray(np.ascontiguousarray(np.transpose(array)))
-    image.SetSpacing(grid.spacing)
-    image.SetOrigin(grid.origin)
-    image.SetDirection(grid.direction)
-    return image
-
-
 def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").rsplit(".", 1)[0] or path.name
-
-
-def _cause(error: Exception) -> str:
-    """The one telling line of an ITK exception, without addresses, which differ from run to run."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("Exception thrown", "sitk::ERROR", "/"))]
-    line = (telling or lines or [type(error).__name__])[-1].removeprefix("ITK ERROR: ")
-    return re.sub(r"\(0x[0-9a-f]+\)", "", line)[:200]

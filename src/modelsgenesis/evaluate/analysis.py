@@ -7,8 +7,8 @@ from modelsgenesis.evaluate.comparison import ArmComparison, CellTable
 from modelsgenesis.evaluate.convergence import Goal, Speed, speed
 from modelsgenesis.evaluate.efficiency import Curve, LabelsNeeded, by_target, curves, labels_needed
 from modelsgenesis.evaluate.family import Row, against_reference, cell_tables, one_network_each, row
-from modelsgenesis.evaluate.resampling import RESAMPLES
 from modelsgenesis.evaluate.results import Comparison
+from modelsgenesis.evaluate.statistics import RESAMPLES
 
 
 @dataclass(frozen=True)

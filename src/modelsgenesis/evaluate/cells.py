@@ -5,12 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.results import Result
-
-Values = npt.NDArray[np.float64]
+from modelsgenesis.evaluate.statistics import Values
 
 Runs = tuple[Result, ...]
 """Runs of one arm in one cell, in the order of their seeds; each seed once."""

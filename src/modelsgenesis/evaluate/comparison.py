@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from modelsgenesis.evaluate.cells import Cell, Runs, cells, defined, scores, seeds, subject_differences
 from modelsgenesis.evaluate.effects import Effects, effects
-from modelsgenesis.evaluate.resampling import RESAMPLES, Resampled, resampled
+from modelsgenesis.evaluate.resampling import Resampled, resampled
 from modelsgenesis.evaluate.results import Result
 from modelsgenesis.evaluate.significance import (
     OVER_BOTH,
@@ -21,7 +21,7 @@ from modelsgenesis.evaluate.significance import (
     paired_over_seeds,
     two_sample,
 )
-from modelsgenesis.evaluate.statistics import LEVEL, over_seeds
+from modelsgenesis.evaluate.statistics import LEVEL, RESAMPLES, over_seeds
 from modelsgenesis.evaluate.uncertainty import Estimate, difference_estimate, mean_estimate
 
 

@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.evaluate.cells import Cell, Runs, Values
+from modelsgenesis.evaluate.cells import Cell, Runs
 from modelsgenesis.evaluate.comparison import CellTable
 from modelsgenesis.evaluate.draws import Limits, draw_seeds, limits, mean_of_drawn
+from modelsgenesis.evaluate.statistics import Values
 
 Goal = Literal["final", "best"]
 

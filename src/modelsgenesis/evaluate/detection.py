@@ -9,15 +9,12 @@ the mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives a scan (Set
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.evaluate.statistics import LEVEL, Interval, interval
+from modelsgenesis.evaluate.statistics import LEVEL, RESAMPLES, Interval, Values, interval
 
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan at which sensitivity is read."""
-
-Values = npt.NDArray[np.float64]
 
 
 class Candidates:
@@ -78,7 +75,7 @@ class Candidates:
         return {"cpm": float(read.mean())} | {f"froc@{rate:g}": float(s) for rate, s in zip(RATES, read, strict=True)}
 
 
-def detection_intervals(candidates: Candidates, seed: int = 0, resamples: int = 1000) -> dict[str, Interval]:
+def detection_intervals(candidates: Candidates, seed: int = 0, resamples: int = RESAMPLES) -> dict[str, Interval]:
     """CPM and sensitivities with confidence intervals: scans are resampled with all they hold, as in LUNA16."""
     rng = np.random.default_rng(seed)
     whole, scans = candidates.sensitivities(), candidates.scans

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.evaluate.cells import Runs, Values, seeds
-from modelsgenesis.evaluate.resampling import RESAMPLES
-from modelsgenesis.evaluate.statistics import LEVEL
+from modelsgenesis.evaluate.cells import Runs, seeds
+from modelsgenesis.evaluate.statistics import LEVEL, RESAMPLES, Values
 
 Drawn = dict[int, npt.NDArray[np.int64]]
 """Seed -> (draws,) how often it was drawn."""

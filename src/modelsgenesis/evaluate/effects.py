@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import gammaln
 from scipy.stats import rankdata
 
-from modelsgenesis.evaluate.cells import Values
+from modelsgenesis.evaluate.statistics import Values
 from modelsgenesis.evaluate.uncertainty import flat
 
 

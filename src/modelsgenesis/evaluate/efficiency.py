@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from modelsgenesis.evaluate.cells import Values, scores
+from modelsgenesis.evaluate.cells import scores
 from modelsgenesis.evaluate.comparison import ArmSummary, CellTable
 from modelsgenesis.evaluate.monotone import isotonic, share_needed
-from modelsgenesis.evaluate.statistics import LEVEL
+from modelsgenesis.evaluate.statistics import LEVEL, Values
 from modelsgenesis.evaluate.uncertainty import Estimate, combination
 
 REACHED = "reached"

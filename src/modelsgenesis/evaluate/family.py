@@ -14,10 +14,9 @@ import numpy as np
 
 from modelsgenesis.evaluate.cells import Cell, cells, scores
 from modelsgenesis.evaluate.comparison import ArmComparison, ArmSummary, CellTable
-from modelsgenesis.evaluate.resampling import RESAMPLES
 from modelsgenesis.evaluate.results import Comparison
 from modelsgenesis.evaluate.significance import TESTS, PValue, two_sample
-from modelsgenesis.evaluate.statistics import LEVEL
+from modelsgenesis.evaluate.statistics import LEVEL, RESAMPLES
 
 KEYS: dict[str, Callable[[ArmComparison], object]] = {
     "arm": lambda one: one.arm.arm,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from modelsgenesis.evaluate.cells import Values
+from modelsgenesis.evaluate.statistics import Values
 
 
 def isotonic(means: Values, weights: Values) -> Values:

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.evaluate.cells import Values
 from modelsgenesis.evaluate.results import Result
-
-RESAMPLES = 1000
+from modelsgenesis.evaluate.statistics import RESAMPLES, Values
 
 _BLOCK = 1_000_000  # weights held at once in a block of resamples
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from modelsgenesis.evaluate.cells import Runs, Values, scores
+from modelsgenesis.evaluate.cells import Runs, scores
 from modelsgenesis.evaluate.resampling import Resampled
+from modelsgenesis.evaluate.statistics import Values
 from modelsgenesis.evaluate.uncertainty import Estimate, flat
 
 PAPERS = "papers"

@@ -14,7 +14,8 @@ from modelsgenesis.errors import UsageError
 
 Values = npt.NDArray[np.float64]
 
-RESAMPLES = 2000
+RESAMPLES = 1000
+"""Bootstrap resamples of every interval."""
 LEVEL = 0.95
 
 
@@ -91,7 +92,7 @@ def statistic_intervals(
     subjects: Sequence[str] | None = None,
     *,
     seed: int = 0,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> dict[str, Interval]:
     """Named statistics of all cases together, such as AUC, each with its confidence interval.

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from modelsgenesis.evaluate.cells import Runs, Values, scores, seeds
+from modelsgenesis.evaluate.cells import Runs, scores, seeds
 from modelsgenesis.evaluate.resampling import Resampled
-from modelsgenesis.evaluate.statistics import LEVEL
+from modelsgenesis.evaluate.statistics import LEVEL, Values
 
 SEEDS = "seeds"
 SUBJECTS = "subjects"

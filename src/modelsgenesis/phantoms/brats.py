@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.itk import write_image
 from modelsgenesis.phantoms.brain import SHAPE, SPACING, BrainPhantom, brain
-from modelsgenesis.phantoms.images import placed, write_image, write_nifti
+from modelsgenesis.phantoms.images import placed, write_nifti
 from modelsgenesis.phantoms.mr import SEQUENCES
 from modelsgenesis.phantoms.patients import patient
+from modelsgenesis.streams import BRAIN_UNLABELLED, BRATS2013, BRATS2018
 from modelsgenesis.types import FloatArray, Shape, Spacing
 
-_BRATS2018, _BRATS2013, _UNLABELLED = 18, 13, 3  # keeps the patients of the three writers apart under one seed
 _NAMES_2013 = {"flair": "MR_Flair", "t1": "MR_T1", "t1ce": "MR_T1c", "t2": "MR_T2"}
 _FIRST_NUMBER = 54512  # of the files of BraTS 2013, which are numbered through
 _LOW_EVERY = 4  # every fourth case is of low grade; in BraTS 2018 it is 75 of 285
@@ -36,7 +37,7 @@ def write_brats2018(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, s
     """
     for index in range(cases):
         high = _high_grade(index)
-        phantom = brain(patient(seed, _BRATS2018, index), shape, spacing, high_grade=high)
+        phantom = brain(patient(seed, BRATS2018, index), shape, spacing, high_grade=high)
         name = f"Brats18_PHANTOM_{index:04d}_1"
         case = folder / ("HGG" if high else "LGG") / name
         for sequence, image in phantom.images.items():
@@ -58,7 +59,7 @@ def write_brats2013(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, s
         high = _high_grade(index)
         grade = "HG" if high else "LG"
         written[grade] += 1
-        phantom = brain(patient(seed, _BRATS2013, index), shape, spacing, high_grade=high)
+        phantom = brain(patient(seed, BRATS2013, index), shape, spacing, high_grade=high)
         for kind, array in _files_2013(phantom).items():
             name = f"{kind}.{number}"
             write_image(placed(array, spacing), folder / grade / f"{written[grade]:04d}" / name / f"{name}.mha")
@@ -87,7 +88,7 @@ def write_unlabelled_mr(
     paths = []
     for index in range(count):
         sequence = sequences[index % len(sequences)]
-        rng = patient(seed, _UNLABELLED, index)
+        rng = patient(seed, BRAIN_UNLABELLED, index)
         phantom = brain(rng, shape, spacing, tumour=bool(rng.random() < 0.5), stripped=stripped)
         path = folder / f"brain_{index:04d}_{sequence}.nii.gz"
         write_nifti(_stored(phantom.images[sequence]), spacing, path)

@@ -21,10 +21,11 @@ from modelsgenesis.phantoms.images import hounsfield, write_nifti
 from modelsgenesis.phantoms.lungs import lungs
 from modelsgenesis.phantoms.mediastinum import mediastinum
 from modelsgenesis.phantoms.nodules import nodules as grow_nodules
-from modelsgenesis.phantoms.patients import CLASSIFICATION, SEGMENTATION, UNLABELLED, check_cases, patient
+from modelsgenesis.phantoms.patients import check_cases, patient
 from modelsgenesis.phantoms.scanner import scanned
 from modelsgenesis.phantoms.skeleton import skeleton
 from modelsgenesis.phantoms.torso import abdomen, torso
+from modelsgenesis.streams import CHEST_CLASSIFICATION, CHEST_SEGMENTATION, CHEST_UNLABELLED
 from modelsgenesis.types import FloatArray, Shape, Spacing
 
 SHAPE: Shape = (96, 96, 64)
@@ -132,7 +133,7 @@ def write_unlabelled(
     check_cases(count)
     paths = [folder / f"unlabelled_{index:04d}.nii.gz" for index in range(count)]
     for index, path in enumerate(paths):
-        phantom = chest(patient(seed, UNLABELLED, index), shape, spacing)
+        phantom = chest(patient(seed, CHEST_UNLABELLED, index), shape, spacing)
         write_nifti(hounsfield(phantom.array), phantom.spacing, path)
     return paths
 
@@ -155,7 +156,7 @@ def write_segmentation(
         raise UsageError(f"chest phantom: no label {label!r}; valid: {', '.join(LABELS)}")
     training = []
     for index in range(count):
-        phantom = chest(patient(seed, SEGMENTATION, index), shape, spacing)
+        phantom = chest(patient(seed, CHEST_SEGMENTATION, index), shape, spacing)
         truth = phantom.labels if label is None else (phantom.labels == LABELS[label]).astype(np.uint8)
         image, mask = f"imagesTr/chest_{index:04d}_0000.nii.gz", f"labelsTr/chest_{index:04d}.nii.gz"
         write_nifti(hounsfield(phantom.array), spacing, folder / image)
@@ -184,7 +185,7 @@ def write_classification(folder: Path, count: int, seed: int, shape: Shape = CUB
     """
     rows = []
     for index in range(count):
-        rng = patient(seed, CLASSIFICATION, index)
+        rng = patient(seed, CHEST_CLASSIFICATION, index)
         label = index % 2
         phantom = chest(rng, nodules=label)
         sought = LABELS["nodule"] if label and (phantom.labels == LABELS["nodule"]).any() else LABELS["lung"]

@@ -9,6 +9,7 @@ from modelsgenesis.files import write_text
 from modelsgenesis.phantoms.pictures import dealt, write_picture
 from modelsgenesis.phantoms.radiograph import Radiograph, expose
 from modelsgenesis.phantoms.thorax import thorax
+from modelsgenesis.streams import CHESTXRAY14, generator
 
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
@@ -23,7 +24,6 @@ _IMAGES = {1: 0.5, 2: 0.15, 3: 0.09, 4: 0.06, 7: 0.1, 12: 0.06, 20: 0.04}
 _FEW = 2  # images of one patient at the most while there are not many in all
 _LISTS = {"train_val": 86524.0, "test": 25596.0}  # images of the official lists
 _ONE_FOLDER = 10  # images up to which one folder holds them all
-_KIND = 20  # keeps these patients apart from those of other writers under one seed
 
 
 def write_chestxray14(folder: Path, cases: int, seed: int, size: int = 224, old: bool = False) -> Path:
@@ -46,11 +46,11 @@ def write_chestxray14(folder: Path, cases: int, seed: int, size: int = 224, old:
     """
     if cases < 1:
         raise UsageError(f"radiograph phantom: {cases} cases; needs at least one")
-    rng = np.random.default_rng([seed, _KIND])
+    rng = generator(seed, CHESTXRAY14)
     patients = _patients(rng, cases)
     lines, lists, done = [HEADER], dict.fromkeys(_LISTS, ""), 0
     for number, (images, part) in enumerate(zip(patients, dealt(rng, len(patients), _LISTS), strict=True), start=1):
-        own = np.random.default_rng([seed, _KIND, number])
+        own = generator(seed, CHESTXRAY14, number)
         age, sex = int(np.clip(own.normal(48, 16), 4, 90)), str(own.choice(["M", "F"], p=[0.565, 0.435]))
         patient = thorax(own)
         for visit in range(images):

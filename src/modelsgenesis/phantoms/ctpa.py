@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.itk import write_image
 from modelsgenesis.files import write_csv
 from modelsgenesis.phantoms.chest import Phantom
 from modelsgenesis.phantoms.emboli import ctpa
 from modelsgenesis.phantoms.findings import Finding, Position, position
-from modelsgenesis.phantoms.images import hounsfield, placed, write_image
+from modelsgenesis.phantoms.images import hounsfield, placed
 from modelsgenesis.phantoms.luna16 import COLUMNS, SHAPE, row
-from modelsgenesis.phantoms.patients import CTPA, check_cases, middle, patient
+from modelsgenesis.phantoms.patients import check_cases, middle, patient
+from modelsgenesis.streams import CTPA, CTPA_CANDIDATES, generator
 from modelsgenesis.types import Shape, Spacing
 
 _MOST = 3  # candidates of one clot
@@ -38,7 +40,7 @@ def write_ctpa(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacin
         name, at = f"{index + 1:03d}", middle(seed, index)
         write_image(placed(hounsfield(phantom.array), phantom.spacing, at), folder / f"images/{name}.nrrd")
         write_image(placed(_clots(phantom), phantom.spacing, at), folder / f"rs/{index + 1:04d}RefStd.nrrd")
-        rng = np.random.default_rng([seed, 95, index])
+        rng = generator(seed, CTPA_CANDIDATES, index)
         rows += [{**row(name, p, at), "class": 1} for f in phantom.findings for p in _inside(rng, phantom, f)]
         rows += [{**row(name, c.centre, at), "class": 0} for c in phantom.candidates]
     write_csv(folder / "candidates.csv", COLUMNS, rows)

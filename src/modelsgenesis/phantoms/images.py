@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.itk import write_image
 from modelsgenesis.files import replacing
 from modelsgenesis.types import FloatArray, Spacing
 
@@ -39,17 +40,6 @@ def placed(array: Voxels, spacing: Spacing, middle: tuple[float, ...] = (0, 0, 0
     image.SetOrigin([float(v) for v in np.asarray(middle, dtype=float) - signs * half])
     image.SetDirection(np.diag(signs).ravel().tolist())
     return image
-
-
-def write_image(image: Any, path: Path, compress: bool = True) -> None:
-    """Write a SimpleITK image to one file, atomically; the ending of `path` chooses the format."""
-    import SimpleITK as sitk  # noqa: N813
-
-    ending = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
-    with replacing(path) as temporary:
-        typed = temporary.with_name(temporary.name + ending)  # ITK chooses the format by the ending
-        sitk.WriteImage(image, str(typed), compress)
-        typed.replace(temporary)
 
 
 def write_detached(image: Any, path: Path, compress: bool = False) -> None:

@@ -8,12 +8,12 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.files import write_csv, write_text
 from modelsgenesis.phantoms.carotid import SHAPE, carotid_video
 from modelsgenesis.phantoms.pictures import dealt, write_picture
+from modelsgenesis.streams import CUBS, IUC, generator
 from modelsgenesis.types import Shape
 
 COLUMNS = ("path", "patient", "video", "frame", "x", "y", "label", "split")
 
 _SPLIT = {"train": 44.0, "test": 44.0, "val": 4.0}  # videos of each part in the papers
-_IUC, _CUBS = 10, 11  # keeps the patients of the two writers apart under one seed
 
 
 def write_iuc(folder: Path, cases: int, seed: int, frames: int = 6, shape: Shape = SHAPE) -> Path:
@@ -36,9 +36,9 @@ def write_iuc(folder: Path, cases: int, seed: int, frames: int = 6, shape: Shape
     """
     _checked(cases)
     rows = []
-    parts = dealt(np.random.default_rng([seed, _IUC]), cases, _SPLIT)
+    parts = dealt(generator(seed, IUC), cases, _SPLIT)
     for case, split in enumerate(parts):
-        video = carotid_video(np.random.default_rng([seed, _IUC, case]), frames, shape)
+        video = carotid_video(generator(seed, IUC, case), frames, shape)
         name = f"video_{case:04d}"
         for number, (frame, regions) in enumerate(zip(video.frames, video.regions, strict=True)):
             path = f"frames/{name}_{number:04d}.png"
@@ -61,7 +61,7 @@ def write_cubs(folder: Path, cases: int, seed: int, shape: Shape = (448, 320)) -
     """
     _checked(cases)
     for case in range(cases):
-        video = carotid_video(np.random.default_rng([seed, _CUBS, case]), 1, shape)
+        video = carotid_video(generator(seed, CUBS, case), 1, shape)
         name = f"clin_{case // 2 + 1:04d}_{'LR'[case % 2]}"
         columns = np.arange(round(0.05 * shape[0]), round(0.95 * shape[0]))
         for boundary, depth in (("LI", video.li[0]), ("MA", video.ma[0])):

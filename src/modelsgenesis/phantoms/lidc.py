@@ -12,8 +12,9 @@ from modelsgenesis.files import replacing, write_text
 from modelsgenesis.phantoms.findings import Position
 from modelsgenesis.phantoms.images import hounsfield, placed
 from modelsgenesis.phantoms.luna16 import SHAPE, luna_patient
-from modelsgenesis.phantoms.patients import LUNA, check_cases, middle, series_uid, uid
+from modelsgenesis.phantoms.patients import check_cases, middle, series_uid, uid
 from modelsgenesis.phantoms.readings import Slices, readings
+from modelsgenesis.streams import LIDC_READINGS, LUNA, generator
 from modelsgenesis.types import FloatArray, Shape, Spacing
 
 _KERNELS = ("STANDARD", "LUNG", "BONE", "B30f", "B45f", "B70f")
@@ -41,7 +42,7 @@ def write_lidc(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacin
             instances=[uid(seed, LUNA, index, 2, k) for k in range(phantom.array.shape[2])],
             heights=heights(phantom.array.shape[2], phantom.spacing[2], middle(seed, index)[2]),
         )
-        rng = np.random.default_rng([seed, 96, index])
+        rng = generator(seed, LIDC_READINGS, index)
         write_series(phantom.array, phantom.spacing, middle(seed, index), slices, name, rng, place)
         write_text(place / f"{index + 1:03d}.xml", readings(rng, phantom, slices))
     return folder

@@ -8,22 +8,24 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.itk import write_image
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import write_json
 from modelsgenesis.phantoms.abdomen import ABDOMEN_LABELS, SHAPE, AbdomenPhantom, abdomen
-from modelsgenesis.phantoms.images import hounsfield, placed, write_image
+from modelsgenesis.phantoms.images import hounsfield, placed
+from modelsgenesis.phantoms.patients import patient
+from modelsgenesis.streams import LITS
 from modelsgenesis.types import Shape, Spacing
 
 LIVER, TUMOUR = 1, 2
 """The values LiTS gives them; 0 is everything else."""
 
-_KIND = 30  # keeps these patients apart from those of other phantoms under one seed
 _FIRST_BATCH = 28 / 131  # share of LiTS that lies in `Training Batch 1`
 
 
 def lits_case(seed: int, index: int, shape: Shape = SHAPE, spacing: Spacing | None = None) -> AbdomenPhantom:
     """Patient `index` of the data set `seed`."""
-    return abdomen(np.random.default_rng([seed, _KIND, index]), shape, spacing)
+    return abdomen(patient(seed, LITS, index), shape, spacing)
 
 
 def write_lits(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spacing: Spacing | None = None) -> Path:

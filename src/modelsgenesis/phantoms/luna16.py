@@ -9,7 +9,8 @@ from modelsgenesis.files import write_csv
 from modelsgenesis.phantoms.chest import LUNGS, Phantom, chest
 from modelsgenesis.phantoms.findings import Finding, Position, distance, position
 from modelsgenesis.phantoms.images import hounsfield, placed, write_detached
-from modelsgenesis.phantoms.patients import LUNA, check_cases, middle, patient, series_uid
+from modelsgenesis.phantoms.patients import check_cases, middle, patient, series_uid
+from modelsgenesis.streams import LUNA, LUNA_CANDIDATES, generator
 from modelsgenesis.types import Shape, Spacing
 
 SHAPE: Shape = (256, 256, 128)
@@ -48,7 +49,7 @@ def write_luna16(folder: Path, cases: int, seed: int, shape: Shape = SHAPE, spac
     for index in range(cases):
         phantom = luna_patient(seed, index, shape, spacing)
         uid, at = series_uid(seed, index), middle(seed, index)
-        rng = np.random.default_rng([seed, 97, index])
+        rng = generator(seed, LUNA_CANDIDATES, index)
         flipped = bool(rng.random() < _FLIPPED) or index == 1
         image = placed(hounsfield(phantom.array), phantom.spacing, at, flipped)
         write_detached(image, folder / f"subset{_FIRST[index % 10]}" / f"{uid}.mhd")

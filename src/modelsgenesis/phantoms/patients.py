@@ -5,19 +5,17 @@ import uuid
 import numpy as np
 
 from modelsgenesis.errors import UsageError
-
-LUNA, CTPA, UNLABELLED, SEGMENTATION, CLASSIFICATION = 3, 4, 0, 1, 2
-"""Kinds of patients: they differ from each other at the same seed. LUNA16 and LIDC-IDRI share theirs."""
+from modelsgenesis.streams import IDENTIFIERS, LUNA, PLACES, generator
 
 
-def patient(seed: int, kind: int, index: int) -> np.random.Generator:
-    """The generator that makes one patient."""
-    return np.random.default_rng([seed, kind, index])
+def patient(seed: int, stream: int, index: int) -> np.random.Generator:
+    """The generator that makes one patient; `stream` is one of `streams`."""
+    return generator(seed, stream, index)
 
 
 def uid(seed: int, *parts: int) -> str:
     """A DICOM identifier under the root 2.25, the same for the same numbers."""
-    random = np.random.default_rng([seed, 99, *parts])
+    random = generator(seed, IDENTIFIERS, *parts)
     return f"2.25.{uuid.UUID(bytes=random.bytes(16), version=4).int}"
 
 
@@ -28,7 +26,7 @@ def series_uid(seed: int, index: int) -> str:
 
 def middle(seed: int, index: int) -> tuple[float, float, float]:
     """Where the middle of a scan lies in the scanner's world, mm, LPS."""
-    x, y, z = np.random.default_rng([seed, 98, index]).uniform((-20, -190, -330), (20, -150, -90)).round(2)
+    x, y, z = generator(seed, PLACES, index).uniform((-20, -190, -330), (20, -150, -90)).round(2)
     return float(x), float(y), float(z)
 
 

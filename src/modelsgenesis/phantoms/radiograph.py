@@ -11,6 +11,7 @@ from modelsgenesis.phantoms.exposure import Exposure, developed
 from modelsgenesis.phantoms.projection import Beam, attenuation, projected
 from modelsgenesis.phantoms.thoracic import FINDINGS
 from modelsgenesis.phantoms.thorax import Thorax, thorax
+from modelsgenesis.streams import generator
 from modelsgenesis.types import Shape
 
 SHAPE: Shape = (224, 224)
@@ -88,7 +89,7 @@ def expose(
     sick, extents, before = patient.copy(), [], healthy
     for name in names:
         order = list(FINDINGS).index(name)  # a finding looks the same whichever others there are
-        FINDINGS[name](np.random.default_rng([seeds[3], order]), sick)
+        FINDINGS[name](generator(seeds[3], order), sick)
         after = attenuation(sick.image)
         changed = projected(after - before, spacing, beam, size)
         extents.append(np.abs(changed) > _SHADOW)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
 from modelsgenesis.data.geometry import Grid
+from modelsgenesis.data.itk import to_image, write_image
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.files import replacing
 from modelsgenesis.targets.dicom_folders import SeriesFolder, series_grid
 from modelsgenesis.targets.lidc_xml import Patch
 
@@ -19,19 +18,7 @@ NODULE = 1
 def write_mask(path: Path, series: SeriesFolder, nodules: Sequence[Sequence[Patch]], source: Path) -> None:
     """Write the pixels of `nodules` as 1 in a uint8 label map at `path`, atomically; raises as `mask_of` does."""
     mask, grid = mask_of(series, nodules, source)
-    image = sitk.GetImageFromArray(mask)
-    image.SetSpacing(grid.spacing)
-    image.SetOrigin(grid.origin)
-    image.SetDirection(grid.direction)
-    with replacing(path) as temporary:
-        named = temporary.with_name(temporary.name + ".nii.gz")  # SimpleITK picks the format by the suffix
-        try:
-            sitk.WriteImage(image, str(named), useCompression=True)
-            named.replace(temporary)
-        except RuntimeError as error:
-            raise GenesisError(f"{path}: could not be written; free space or rights?") from error
-        finally:
-            named.unlink(missing_ok=True)
+    write_image(to_image(mask.T, grid), path)
 
 
 def mask_of(

@@ -1,12 +1,12 @@
 """LUNA16 as downloaded: which scans are there, in which of the ten subsets, and where its tables lie."""
 
-import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from modelsgenesis.data.headers import read_payload
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.targets.columns import read_columns
 
 SUBSETS = 10
 DOWNLOAD = (
@@ -88,7 +88,8 @@ def find_table(data: Path, names: tuple[str, ...]) -> Path | None:
 def series_subsets(luna16: Path) -> dict[str, int]:
     """Series UID -> subset, of a LUNA16 download (headers are not opened) or a CSV with seriesuid and subset.
 
-    Raises UsageError naming the path: absent, no scans, missing columns, a subset that is not 0 to 9.
+    Raises UsageError naming the path: absent, no scans, a subset that is not 0 to 9; GenesisError for a CSV file that
+    cannot be read or lacks a column.
     """
     if luna16.is_dir():
         named = {folder: _SUBSET.fullmatch(folder.name.lower()) for folder in sorted(luna16.iterdir())}
@@ -102,17 +103,12 @@ def series_subsets(luna16: Path) -> dict[str, int]:
         if not subsets:
             raise UsageError(f"luna16: {luna16} holds no subset*/<series UID>.mhd; {DOWNLOAD}")
         return subsets
-    try:
-        with luna16.open(newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"luna16: {luna16} is neither a LUNA16 folder nor a CSV file ({error})") from error
-    if not rows or not {"seriesuid", "subset"} <= set(rows[0]):
-        raise UsageError(f"luna16: {luna16} needs the columns seriesuid and subset, and a line for each scan")
+    if not luna16.is_file():
+        raise UsageError(f"luna16: {luna16} is neither a LUNA16 folder nor a CSV file; correct the path")
     subsets = {}
-    for line, row in enumerate(rows, start=2):
-        digit = re.fullmatch(r"(?:subset)?(\d)", (row["subset"] or "").strip())
+    for line, (series, subset) in read_columns(luna16, ("seriesuid", "subset")):
+        digit = re.fullmatch(r"(?:subset)?(\d)", subset)
         if digit is None:
-            raise UsageError(f"luna16: {luna16}, line {line}: subset {row['subset']!r} must be 0 to 9")
-        subsets[row["seriesuid"].strip()] = int(digit[1])
+            raise UsageError(f"luna16: {luna16}, line {line}: subset {subset!r} must be 0 to 9")
+        subsets[series] = int(digit[1])
     return subsets

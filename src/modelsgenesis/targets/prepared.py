@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from modelsgenesis.config import digest, settings, to_dict
 from modelsgenesis.data.convert import PrepareSettings
-from modelsgenesis.data.cubes import generator
 from modelsgenesis.data.geometry import Affine
 from modelsgenesis.data.manifest import Scan, read_manifest
 from modelsgenesis.data.prepare import REJECTED, prepare
@@ -20,6 +19,7 @@ from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
 from modelsgenesis.progress import Progress
+from modelsgenesis.streams import generator
 from modelsgenesis.targets.base import Case, Target
 from modelsgenesis.types import FloatArray, IntegerArray, Shape
 

@@ -11,22 +11,19 @@ import torch
 from torch import nn
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.cubes import generator
 from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.classification import classification_scores
 from modelsgenesis.evaluate.metrics import dice
 from modelsgenesis.models.evaluation import evaluating
+from modelsgenesis.streams import VALIDATION, generator
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
 from modelsgenesis.training.inference import Recipe, classify, segment, windows_of
 
-STREAM = 2**31
-"""First key of the validation's random streams, which no training item has."""
-
 
 @settings
-class CheckSettings:
-    """The validation of a segmentation; the test cases are always predicted whole."""
+class CaseCheckSettings:
+    """The validation of fine-tuning; the test cases are always predicted whole."""
 
     on: Literal["auto", "scans", "patches"] = "auto"
     """scans (whole, by sliding windows), patches (fixed ones), or auto: scans unless they take too many windows."""
@@ -55,7 +52,7 @@ class SegmentationCheck:
     monitor = "dice"
 
     def __init__(
-        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CheckSettings, seed: int
+        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CaseCheckSettings, seed: int
     ) -> None:
         self._data, self._cases, self._recipe, self._choice, self._seed = data, cases, recipe, choice, seed
         self._sampler = PatchSampler(data, cases, recipe.patch)
@@ -89,7 +86,8 @@ class SegmentationCheck:
         size = self._recipe.inference.windows
         predicted, truth = [], []
         for start in range(0, self._choice.patches, size):
-            pairs = [self._sampler.patch(generator(self._seed, STREAM, item)) for item in range(start, start + size)]
+            items = range(start, start + size)
+            pairs = [self._sampler.patch(generator(self._seed, VALIDATION, item)) for item in items]
             images = torch.from_numpy(np.stack([image for image, _ in pairs]))
             with evaluating(network):
                 logits = network.forward(images.to(next(network.parameters()).device))
@@ -107,7 +105,7 @@ class ClassificationCheck:
     """
 
     def __init__(
-        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CheckSettings, seed: int
+        self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CaseCheckSettings, seed: int
     ) -> None:
         cases = _part(cases, choice.most_cases, seed)
         self._data, self._cases, self._recipe = data, cases, recipe
@@ -136,7 +134,7 @@ def _part(cases: Sequence[PreparedCase], most: int, seed: int) -> Sequence[Prepa
     kept: list[PreparedCase] = []
     rest: list[PreparedCase] = []
     counts: Counter[str] = Counter()
-    for index in generator(seed, STREAM).permutation(len(cases)).tolist():
+    for index in generator(seed, VALIDATION).permutation(len(cases)).tolist():
         label = str(cases[index].case.label)
         (kept if counts[label] < fair else rest).append(cases[index])
         counts[label] += 1

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from modelsgenesis.data.cubes import generator
+from modelsgenesis.streams import FINETUNING, generator
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
 from modelsgenesis.training.augmentation import Augmentation
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Item = tuple[FloatArray, npt.NDArray[Any]]
 """Image (C, X, Y, Z) in [0, 1], and structures (1, X, Y, Z) uint8, class () int64 or labels (L,) float32."""
 Sampling = Literal["uniform", "balanced"]
-STREAM = 0
-"""First key of the training's random streams."""
 _COUNTED_ITEMS, _LEAST_SHARE = 64, 1e-3
 
 
@@ -57,7 +55,7 @@ class Items(Dataset[Item]):
         self._groups = _by_label(cases) if sampling == "balanced" else [list(cases)]
 
     def __getitem__(self, item: int) -> Item:
-        rng = generator(self._seed, STREAM, item)
+        rng = generator(self._seed, FINETUNING, item)
         if self._sampler is not None:
             patch, label = self._sampler.patch(rng)
             image, structures = self._augmentation.apply(patch, label[None], rng)

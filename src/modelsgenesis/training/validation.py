@@ -8,9 +8,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from modelsgenesis.data.cubes import Cube, CubeSampler, generator
+from modelsgenesis.config import settings
+from modelsgenesis.data.cubes import Cube, CubeSampler
 from modelsgenesis.models.norm import running_statistics
 from modelsgenesis.proxies.restoration import restore
+from modelsgenesis.streams import PROBE, VALIDATION, generator
 from modelsgenesis.training.figures import Restored
 from modelsgenesis.training.probe import probe
 from modelsgenesis.transforms.mixture import Mixture, single
@@ -19,12 +21,22 @@ from modelsgenesis.types import FloatArray
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-STREAM = 2**31
-"""Epoch number of the validation's random streams, which no training epoch reaches."""
 ALONE = ("nonlinear", "shuffle", "inpaint", "outpaint")
 EXAMPLES = 6
 PROBE_BATCH = 32
 """Cubes that pass through the encoder at once in the probe."""
+
+
+@settings
+class RestorationCheckSettings:
+    """The validation of pre-training: fixed cubes of unseen subjects."""
+
+    cubes: int = 256
+    """Cubes distorted by the mixture."""
+    cubes_alone: int = 64
+    """Cubes for each distortion alone."""
+    probe_cubes: int = 512
+    """Cubes for the probe."""
 
 
 class RestorationCheck:
@@ -72,14 +84,14 @@ class RestorationCheck:
         return found[:EXAMPLES]
 
     def _cube(self, item: int) -> Cube:
-        return self._sampler.cube(generator(self._config.seed, STREAM, item))
+        return self._sampler.cube(generator(self._config.seed, VALIDATION, item))
 
     def _batches(self, distortions: Mixture, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """At least `count` cubes in full batches: compiled code wants one size."""
         for start in range(0, count, self._size):
             pairs = []
             for item in range(start, start + self._size):
-                rng = generator(self._config.seed, STREAM, item)
+                rng = generator(self._config.seed, VALIDATION, item)
                 pairs.append(distortions.views(self._sampler.cube(rng).array, rng))
             distorted, target = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
             yield distorted, target
@@ -116,7 +128,7 @@ class RestorationCheck:
     def _positions(self) -> Iterator[tuple[Tensor, npt.NDArray[np.float64]]]:
         for start in range(0, self._config.check.probe_cubes, PROBE_BATCH):
             cubes = [
-                self._sampler.cube(generator(self._config.seed, STREAM + 1, item))
+                self._sampler.cube(generator(self._config.seed, PROBE, item))
                 for item in range(start, start + PROBE_BATCH)
             ]
             stacked: Sequence[FloatArray] = [cube.array for cube in cubes]
