@@ -115,15 +115,13 @@ def _refuse_unfit(config: PretrainSettings) -> None:
 
 def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -> None:
     training, validation = split_subjects((scan.subject for scan in store.scans), config.split, config.seed)
+    sides = dict.fromkeys(training, "training") | dict.fromkeys(validation, "validation")
     if fabric.is_global_zero:
         write_json(run.path / "split.json", {"training": training, "validation": validation})
-        sides = {
-            subject: side for side, names in (("training", training), ("validation", validation)) for subject in names
-        }
         write_images(run.path, ((sides[scan.subject], scan.subject, scan) for scan in store.scans))
     samplers = [
-        CubeSampler(store, [scan for scan in store.scans if scan.subject in set(side)], config.cubes)
-        for side in (training, validation)
+        CubeSampler(store, [scan for scan in store.scans if sides[scan.subject] == side], config.cubes)
+        for side in ("training", "validation")
     ]
     fabric.seed_everything(config.seed, verbose=False)
     proxy = PROXIES.get(config.proxy)(config.distortions)
