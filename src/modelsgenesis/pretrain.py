@@ -22,7 +22,7 @@ from modelsgenesis.training.batches import step_batches
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
-from modelsgenesis.training.start import begin, hardware, no_empty_run
+from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.validation import RestorationCheck
 from modelsgenesis.transforms.base import spatial
 from modelsgenesis.types import FloatArray
@@ -98,7 +98,7 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     _refuse_unfit(config)
     fabric = make_fabric(config.loop)
     if begin(fabric, run, "pretrain", config, store.digest(), resume):
-        with no_empty_run(fabric, run):
+        with resumable(fabric, run):
             _train(store, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
     return run
