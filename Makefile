@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test fuzz lint bench clean
 
 demo: $(STAMP)
 	$(BIN)/genesis demo --out demo
@@ -11,6 +11,10 @@ demo: $(STAMP)
 # Two processes of one thread each: the tests are many and small.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+# The property tests with other draws; a failure prints the @reproduce_failure line that brings it back.
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m hypothesis --hypothesis-profile fuzz
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

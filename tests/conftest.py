@@ -5,10 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from modelsgenesis.data.intensity import ct_window
 from modelsgenesis.data.store import Store, add_scan, open_store
 from modelsgenesis.phantoms.chest import chest
+
+# The suite draws the same examples on every machine and in every run; `make fuzz` draws others.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.register_profile("fuzz", database=None, deadline=None, print_blob=True)
+settings.load_profile("same")
 
 torch.set_num_threads(1)  # toy networks gain nothing from more, and lose much on a busy machine
 

@@ -36,6 +36,7 @@ from modelsgenesis.targets.prepared import ImageSettings, prepare_target
 from modelsgenesis.training.augmentation import Augmentation
 from modelsgenesis.training.inference import read_recipe
 from modelsgenesis.training.initial import BackboneChoice
+from modelsgenesis.training.interrupt import InterruptedRunError
 from modelsgenesis.training.settings import LoopSettings
 from modelsgenesis.training.supervised import Items
 
@@ -197,7 +198,7 @@ def test_resumed_equals_uninterrupted(
         return real(self, item)
 
     monkeypatch.setattr(Items, "__getitem__", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRunError, match="stopped at once, step 4 is saved; continue with --resume"):
         finetune("folder", home / "data", home / "resumed", config)
     monkeypatch.setattr(Items, "__getitem__", real)
     with pytest.raises(UsageError, match="holds an interrupted run; add --resume"):

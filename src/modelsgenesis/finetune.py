@@ -37,7 +37,7 @@ from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
-from modelsgenesis.training.start import begin, hardware, no_empty_run
+from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
 from modelsgenesis.types import JSON
 
@@ -113,7 +113,7 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume)
     _refuse_other_sides(run, sides)
     if unfinished:
-        with no_empty_run(fabric, run):
+        with resumable(fabric, run):
             _train(target, prepared, sides, unused, backbone, origin, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
     return run

@@ -24,7 +24,7 @@ from modelsgenesis.training.batches import step_batches
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
-from modelsgenesis.training.start import begin, hardware, no_empty_run
+from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.validation import RestorationCheck, RestorationCheckSettings
 from modelsgenesis.transforms.base import spatial
 from modelsgenesis.types import FloatArray
@@ -89,7 +89,7 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     _refuse_unfit(config)
     fabric = make_fabric(config.loop)
     if begin(fabric, run, "pretrain", config, store.digest(), resume):
-        with no_empty_run(fabric, run):
+        with resumable(fabric, run):
             _train(store, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
     return run
@@ -106,15 +106,13 @@ def _refuse_unfit(config: PretrainSettings) -> None:
 
 def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -> None:
     training, validation = split_subjects((scan.subject for scan in store.scans), config.split, config.seed)
+    sides = dict.fromkeys(training, "training") | dict.fromkeys(validation, "validation")
     if fabric.is_global_zero:
         write_json(run.path / "split.json", {"training": training, "validation": validation})
-        sides = {
-            subject: side for side, names in (("training", training), ("validation", validation)) for subject in names
-        }
         write_images(run.path, ((sides[scan.subject], scan.subject, scan) for scan in store.scans))
     samplers = [
-        CubeSampler(store, [scan for scan in store.scans if scan.subject in set(side)], config.cubes)
-        for side in (training, validation)
+        CubeSampler(store, [scan for scan in store.scans if sides[scan.subject] == side], config.cubes)
+        for side in ("training", "validation")
     ]
     fabric.seed_everything(config.seed, verbose=False)
     proxy = PROXIES.get(config.proxy)(config.distortions)

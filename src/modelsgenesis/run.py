@@ -51,6 +51,21 @@ class Run:
         """Whether the run came to its end."""
         return self.exists and bool(self.manifest().get("finished"))
 
+    @property
+    def trained(self) -> bool:
+        """Whether its training has begun."""
+        return self._metrics.is_file()
+
+    def remove(self) -> None:
+        """Remove the folder; of a link to one, what the folder holds."""
+        for entry in self.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        if not self.path.is_symlink():
+            self.path.rmdir()
+
     def manifest(self) -> JSON:
         """Versions, device, seed, git commit, data digest, seconds, peak memory, and what the command added."""
         value: JSON = read_json(self._manifest)

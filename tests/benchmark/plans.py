@@ -69,7 +69,7 @@ def idle(name: str, *needs: str, **spec: Any) -> Job:
 
 
 def pretend(job: Job) -> JSON:
-    """Instead of work: fail, crash, be deaf or wait as its spec says, and leave a trace in the working directory."""
+    """Instead of work: fail, crash, be deaf or wait (seconds, or for another job) as its spec says; leave a trace."""
     with Path("trace").open("a") as trace:
         trace.write(f"{job.name}\n")
     print(f"doing {job.name}")
@@ -81,5 +81,7 @@ def pretend(job: Job) -> JSON:
         raise ZeroDivisionError("a bug")
     if job.spec.get("do") == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while job.spec.get("until", "") not in Path("trace").read_text():
+        time.sleep(0.02)
     time.sleep(float(job.spec.get("seconds", 0)))
     return {"data": job.name}

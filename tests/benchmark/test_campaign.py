@@ -78,9 +78,9 @@ def test_one_that_does_not_end_is_ended_and_packed(work: Path, monkeypatch: pyte
     monkeypatch.setattr(campaign, "ENDING", 20.0 - 19 * deaf)
     handler = "signal.SIG_IGN" if deaf else "lambda *_: (open('work/interrupted', 'w').close(), sys.exit(1))"
     began = time.monotonic()
-    code = f"signal.signal(signal.SIGINT, {handler})\nopen('work/there', 'w').close()\ntime.sleep(60)"
+    code = f"signal.signal(signal.SIGINT, {handler})\nopen('work/there', 'w').close()\ntime.sleep(600)"
     assert stretch(work, code, monkeypatch, "--minutes", "0") == campaign.AGAIN
-    assert 2 < time.monotonic() - began < 15
+    assert 2 < time.monotonic() - began < 200
     assert (work / "there").exists()
     assert (work / "interrupted").exists() is not deaf
     assert (work.parent / "out/runs/pieces.json").is_file()

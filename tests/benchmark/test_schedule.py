@@ -59,7 +59,8 @@ def test_a_failure_costs_itself_and_what_needs_it(tmp_path: Path, capfd: pytest.
 
 
 def test_two_workers_share_the_work_and_respect_needs(tmp_path: Path) -> None:
-    jobs = [idle("slow", seconds=1.5), *(idle(f"quick{n}") for n in range(4)), idle("last", "slow", "quick3")]
+    quick = [idle(f"quick{n}") for n in range(4)]
+    jobs = [idle("slow", until="quick3", seconds=1), *quick, idle("last", "slow", "quick3")]
     assert run(tmp_path, jobs, processes=2).finished == {job.name for job in jobs}
     ends = [entry["job"] for entry in Journal(tmp_path).entries if entry["status"] == "finished"]
     assert ends[-2:] == ["slow", "last"]
@@ -67,17 +68,17 @@ def test_two_workers_share_the_work_and_respect_needs(tmp_path: Path) -> None:
 
 def test_it_ends_after_the_time_given(tmp_path: Path) -> None:
     began = time.monotonic()
-    standing = run(tmp_path, [idle("a", seconds=60), idle("b")], stop_after=0.5)
+    standing = run(tmp_path, [idle("a", seconds=600), idle("b")], stop_after=0.5)
     assert standing.stopped == "stopped after the time given"
     assert not standing.finished
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 200
     last = Journal(tmp_path).last("a")
     assert (last["status"], Journal(tmp_path).last("b")) == ("interrupted", {})
 
 
 def test_ctrl_c_reaches_the_workers_once(tmp_path: Path) -> None:
     threading.Timer(2.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    standing = run(tmp_path, [idle("a", seconds=60), idle("b", "a")])
+    standing = run(tmp_path, [idle("a", seconds=600), idle("b", "a")])
     assert standing.stopped == "interrupted"
     assert Journal(tmp_path).last("a")["status"] == "interrupted"
 
@@ -161,9 +162,9 @@ def test_a_second_signal_ends_the_wait_for_jobs_under_way(tmp_path: Path) -> Non
     """After the time given, a job that does not heed is given up when whoever began the benchmark has no more time."""
     began = time.monotonic()
     threading.Timer(6, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    standing = run(tmp_path, [idle("a", do="deaf", seconds=60)], stop_after=3)
+    standing = run(tmp_path, [idle("a", do="deaf", seconds=600)], stop_after=3)
     assert standing.stopped == "stopped after the time given"
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 200
 
 
 def test_no_run_without_the_weights_it_starts_from(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_one_generator_state_gives_one_distortion(distortion: Any, shape: tuple[
     low=st.floats(0, 1, width=32),
     high=st.floats(0, 1, width=32),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @pytest.mark.parametrize(("name", "build"), EVERY, ids=[name for name, _ in EVERY])
 def test_the_range_holds_for_any_cube(name: str, build: Any, seed: int, shape: Any, low: float, high: float) -> None:
     """Also for constant cubes, and for those that hold nothing but 0 or 1."""

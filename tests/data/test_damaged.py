@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modelsgenesis.data.integrity import check_file
@@ -16,6 +16,7 @@ from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import GenesisError
 
 ARRAY = np.random.default_rng(0).integers(-1000, 1000, (18, 17, 16)).astype(np.int16)
+PACKED = gzip.compress(nibabel.Nifti1Image(ARRAY, np.eye(4)).to_bytes(), mtime=0)
 META = """NDims = 3
 DimSize = {size}
 ElementType = MET_SHORT
@@ -75,23 +76,21 @@ def test_gzip_of_several_members_and_with_padding_is_whole(nifti: Path) -> None:
     check_file(target)
 
 
-@given(st.data())
-@settings(max_examples=60, deadline=None)
+@given(position=st.integers(0, len(PACKED) - 1), bit=st.integers(0, 7))
+@example(position=4, bit=0)  # the time in the header means nothing
+@example(position=122, bit=0)  # and some bits of a stream have two readings of one content
+@settings(max_examples=60)
 def test_a_flipped_bit_in_gzip_never_passes_as_other_values(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, position: int, bit: int
 ) -> None:
-    folder = tmp_path_factory.mktemp("bits")
-    nibabel.save(nibabel.Nifti1Image(ARRAY, np.eye(4)), folder / "scan.nii")
-    target = packed(folder / "scan.nii", (folder / "scan.nii").read_bytes())
-    content = bytearray(target.read_bytes())
-    position = data.draw(st.integers(0, len(content) - 1))
-    content[position] ^= 1 << data.draw(st.integers(0, 7))
+    content = bytearray(PACKED)
+    content[position] ^= 1 << bit
+    target = tmp_path_factory.mktemp("bits") / "scan.nii.gz"
     target.write_bytes(content)
     try:
         volume = read_volume(target)
     except GenesisError:
         return
-    assert position < 10  # only fields of the gzip header that mean nothing, such as the time
     np.testing.assert_array_equal(volume.array, ARRAY[::-1, ::-1])
 
 

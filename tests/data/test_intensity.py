@@ -15,7 +15,7 @@ maps = st.builds(
 
 
 @given(maps)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_decode_is_a_right_inverse_of_encode(scale: Intensity) -> None:
     integers = np.unique(np.linspace(0, scale.levels, 500).astype(scale.dtype))
     # float32 holds 24 bits: where the window is narrow and far from zero, a level may be below its resolution
@@ -30,7 +30,7 @@ def test_decode_is_a_right_inverse_of_encode(scale: Intensity) -> None:
 
 
 @given(maps, st.lists(st.floats(-1e5, 1e5), min_size=1, max_size=20))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_encode_is_the_nearest_level_of_the_clipped_value(scale: Intensity, values: list[float]) -> None:
     step = (scale.high - scale.low) / scale.levels
     for value, integer in zip(values, scale.encode(np.array(values)), strict=True):

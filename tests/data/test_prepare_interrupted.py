@@ -96,10 +96,10 @@ def test_crashes_and_hangs_are_listed_and_the_rest_goes_on(tmp_path: Path, monke
     for n, name in enumerate(("a", "crash", "hang", "once", "z")):
         save(tmp_path / f"in/{name}.nii", n)
     monkeypatch.setattr(prepare_module, "_process", process_with_crashes)
-    summary = prepare([tmp_path / "in"], tmp_path / "store", PrepareSettings(seconds=2.0), workers=2)
+    summary = prepare([tmp_path / "in"], tmp_path / "store", PrepareSettings(seconds=5.0), workers=2)
     assert summary.stored == 3
     assert [scan.id for scan in open_store(tmp_path / "store").scans] == ["a", "once", "z"]
     assert rejected(tmp_path / "store") == {
         "crash.nii": "the reader crashed (SIGSEGV)",
-        "hang.nii": "took longer than 2 seconds",
+        "hang.nii": "took longer than 5 seconds",
     }

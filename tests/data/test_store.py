@@ -49,7 +49,7 @@ def test_scans_come_back_whole_and_sorted(path: Path, arrays: dict[str, np.ndarr
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_cube_is_the_slice_of_the_array(data: st.DataObject) -> None:
     folder, array = _shared_store()
     store = open_store(folder)

@@ -56,7 +56,7 @@ def make_affine(parts: tuple) -> np.ndarray:
 
 
 @given(affines)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_voxel_stays_at_its_place_in_the_patient(tmp_path_factory: pytest.TempPathFactory, parts: tuple) -> None:
     folder = tmp_path_factory.mktemp("nifti")
     array = np.random.default_rng(0).integers(-1000, 1000, (5, 6, 7)).astype(np.int16)
@@ -73,7 +73,7 @@ def test_every_voxel_stays_at_its_place_in_the_patient(tmp_path_factory: pytest.
 
 
 @given(affines)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_segmentation_overlays_its_source_in_nibabel(tmp_path_factory: pytest.TempPathFactory, parts: tuple) -> None:
     folder = tmp_path_factory.mktemp("overlay")
     array = np.random.default_rng(1).integers(0, 9, (6, 5, 4)).astype(np.uint8)

@@ -27,7 +27,7 @@ def sample(seed: int, cases: int = 30, classes: int = 3) -> tuple[np.ndarray, np
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_auc_is_the_share_of_ordered_pairs_and_equals_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth, score = rng.integers(0, 2, 15), rng.integers(0, 5, 15) / 4  # with ties
@@ -44,7 +44,7 @@ def test_average_precision_by_hand() -> None:
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_calibration_error_from_its_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
     confidence, correct = rng.integers(1, 31, 40) / 30, rng.random(40) < 0.6  # on and between the edges of the bins

@@ -72,7 +72,7 @@ def slow_distances(first: np.ndarray, second: np.ndarray) -> list[float]:
 
 
 @given(masks(), st.sampled_from((0.5, 1.0, 2.0, 2.5)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_distances_equal_brute_force(pair: tuple[np.ndarray, np.ndarray], tolerance: float) -> None:
     truth, prediction = pair
     there, back = slow_distances(truth, prediction), slow_distances(prediction, truth)
@@ -83,7 +83,7 @@ def test_distances_equal_brute_force(pair: tuple[np.ndarray, np.ndarray], tolera
 
 
 @given(masks())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_overlap_equals_counting_and_is_symmetric(pair: tuple[np.ndarray, np.ndarray]) -> None:
     truth, prediction = pair
     first, second = ({tuple(v) for v in np.argwhere(mask)} for mask in pair)
@@ -159,7 +159,7 @@ def test_outcomes() -> None:
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_paper_iou_from_its_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.random((5, 4, 3)) < 0.4
@@ -177,7 +177,7 @@ def test_paper_iou_from_its_definition(seed: int) -> None:
 
 
 @given(st.floats(0, 1, width=32))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_quantised_probabilities_keep_every_comparison(p: float) -> None:
     level = int(quantised(np.array([p], dtype=np.float32))[0])
     assert [level > 10 * k for k in range(20)] == [Fraction(p) > Fraction(k, 20) for k in range(20)]

@@ -11,7 +11,7 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.targets.base import Case, Target
 from modelsgenesis.targets.split import SplitChoice, fraction_of, split, strata_of
 
-SETTINGS = settings(max_examples=40, deadline=None)
+SETTINGS = settings(max_examples=40)
 
 
 def target(labels: dict[str, int], sides: dict[str, str] | None = None) -> Target:

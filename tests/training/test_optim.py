@@ -72,7 +72,7 @@ def plateau(choice: OptimSettings, scores: Sequence[float], lower_is_better: boo
     floor=st.sampled_from([0.0, 1e-3, 0.2, 2.0]),
     lower=st.booleans(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_plateau_is_pytorchs(scores: list[float], patience: int, factor: float, floor: float, lower: bool) -> None:
     """A floor above the rate itself must not raise it."""
     choice = replace(PLAIN, schedule="plateau", plateau_factor=factor, plateau_patience=patience, floor=floor)
@@ -92,7 +92,7 @@ def test_plateau_waits_for_patience_then_halves_down_to_the_floor() -> None:
 
 
 @given(cut=st.integers(0, 20))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_resumed_schedule_goes_on_alike(cut: int) -> None:
     choice = replace(PLAIN, schedule="plateau", plateau_patience=1)
     scores = [0.5, 0.6, 0.7, 0.4, 0.4, 0.4, 0.4, 0.3, 0.35, 0.33, 0.31, 0.32, 0.3, 0.3, 0.3, 0.2, 0.2, 0.2, 0.2, 0.2]

@@ -21,8 +21,9 @@ from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.run import Run
 from modelsgenesis.targets.split import SplitChoice
 from modelsgenesis.training.initial import BackboneChoice
+from modelsgenesis.training.interrupt import InterruptedRunError
 from modelsgenesis.training.settings import LoopSettings
-from modelsgenesis.training.start import no_empty_run
+from modelsgenesis.training.start import resumable
 from modelsgenesis.training.validation import RestorationCheckSettings
 
 TOY = PretrainSettings(
@@ -36,7 +37,7 @@ OTHER: Any = SimpleNamespace(is_global_zero=False)
 
 
 def fail(run: Run, fabric: Any, error: BaseException) -> None:
-    with no_empty_run(fabric, run):
+    with resumable(fabric, run):
         raise error
 
 
@@ -47,26 +48,49 @@ def begun(path: Path) -> Run:
     return run
 
 
-def test_a_failure_before_the_first_checkpoint_leaves_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="x"):
-        fail(begun(tmp_path / "run"), FIRST, ValueError("x"))
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("link", [False, True])
+def test_what_does_not_fit_before_any_training_leaves_no_folder(tmp_path: Path, link: bool) -> None:
+    if link:
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    run = begun(tmp_path / "run")
+    run.figures.mkdir()
+    with pytest.raises(UsageError, match="x"):
+        fail(run, FIRST, UsageError("x"))
+    assert (tmp_path / "run").is_symlink() is link
+    assert not run.exists
+    assert not link or list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError("x"), MemoryError("x"), InterruptedRunError("x")])
+def test_any_other_failure_leaves_the_folder(tmp_path: Path, error: Exception) -> None:
+    run = begun(tmp_path / "run")
+    with pytest.raises(type(error), match="x"):
+        fail(run, FIRST, error)
+    assert run.exists
 
 
 def test_what_was_trained_stays(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
-    run.checkpoints.mkdir()
-    (run.checkpoints / "last.pt").write_text("")
-    with pytest.raises(ValueError, match="x"):
-        fail(run, FIRST, ValueError("x"))
+    run.forget_after(0)  # the first that the loop does
+    with pytest.raises(GenesisError, match="x"):
+        fail(run, FIRST, GenesisError("x"))
     assert run.exists
 
 
-@pytest.mark.parametrize(("fabric", "error"), [(OTHER, ValueError), (FIRST, KeyboardInterrupt)])
-def test_only_the_first_process_clears_and_only_after_errors(tmp_path: Path, fabric: Any, error: Any) -> None:
+def test_only_the_first_process_clears(tmp_path: Path) -> None:
     run = begun(tmp_path / "run")
-    with pytest.raises(error):
-        fail(run, fabric, error())
+    with pytest.raises(UsageError):
+        fail(run, OTHER, UsageError("x"))
+    assert run.exists
+
+
+@pytest.mark.parametrize(("step", "held"), [(0, "before anything was saved"), (7, "at once, step 7 is saved")])
+def test_ctrl_c_says_where_it_stands_and_how_to_go_on(tmp_path: Path, step: int, held: str) -> None:
+    run = begun(tmp_path / "run")
+    run.note(**({"step": step} if step else {}))
+    with pytest.raises(InterruptedRunError, match=f"stopped {held}; continue with --resume"):
+        fail(run, FIRST, KeyboardInterrupt())
     assert run.exists
 
 

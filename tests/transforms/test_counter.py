@@ -34,7 +34,7 @@ def test_published_sequence() -> None:
     assert [int(word(np.uint64(1234567), np.uint64(i))) for i in range(5)] == expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=WORDS, start=st.integers(0, 2**40), length=st.integers(0, 70))
 def test_noise_is_a_function_of_the_position(seed: int, start: int, length: int) -> None:
     row = np.full(length, np.nan, np.float32)
@@ -42,7 +42,7 @@ def test_noise_is_a_function_of_the_position(seed: int, start: int, length: int)
     assert row.tolist() == [plain_noise(seed, start + i) for i in range(length)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(bits=st.integers(0, 2**32 - 1), count=st.integers(1, 5000))
 def test_below_scales_32_bits(bits: int, count: int) -> None:
     assert int(below(np.uint64(bits), np.uint64(count))) == bits * count // 2**32

@@ -24,7 +24,7 @@ def values(shape: tuple[int, ...], *steep: float) -> np.ndarray:
     return x.astype(np.float32).reshape(shape)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(first=POINT, second=POINT, increasing=st.booleans())
 @example(first=(0.0, 1.0), second=(0.0, 1.0), increasing=True)
 @example(first=(0.0, 1.0), second=(0.0, 1.0), increasing=False)

@@ -45,7 +45,7 @@ def plain(x: np.ndarray, painting: Painting, parameters: PaintingParameters) -> 
     return out
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(shape=SHAPES, maker=st.sampled_from(MAKERS), seed=st.integers(0, 10_000))
 def test_equals_slices_in_numpy(shape: tuple[int, ...], maker: Callable[[], Painting], seed: int) -> None:
     rng = np.random.default_rng(seed)

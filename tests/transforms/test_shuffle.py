@@ -59,7 +59,7 @@ def plain(x: np.ndarray, seed: int, windows: int) -> np.ndarray:
     return out
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(shape=SHAPES, seed=st.integers(0, 2**64 - 1), windows=st.integers(0, 150))
 def test_equals_windows_written_one_after_the_other(shape: tuple[int, ...], seed: int, windows: int) -> None:
     x = np.random.default_rng(0).random(shape, np.float32)

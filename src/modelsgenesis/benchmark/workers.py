@@ -7,7 +7,6 @@ saves its state once and is not ended by a second one meant for the terminal.
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
@@ -19,7 +18,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from modelsgenesis.benchmark.jobs import Job
-from modelsgenesis.data.workers import end_with_parent, exit_cause
+from modelsgenesis.data.workers import deaf_to_ctrl_c, end_with_parent, exit_cause
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import JSON
 
@@ -88,7 +87,8 @@ class Workers:
     def _started(self, place: Place) -> _Worker:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(theirs, place, self._perform))
-        process.start()
+        with deaf_to_ctrl_c():
+            process.start()
         theirs.close()
         return _Worker(process, ours, place)
 
@@ -158,7 +158,6 @@ def log_of(folder: Path, name: str) -> Path:
 def _work(connection: Connection, place: Place, perform: Callable[[Job], JSON]) -> None:
     """The life of a worker: jobs until the pipe closes."""
     os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.chdir(place.folder)
     _limit_threads(place.threads)

@@ -35,7 +35,7 @@ def split_subjects(subjects: Iterable[str], choice: SplitSettings, seed: int) ->
     else:
         count = min(max(1, round(choice.fraction * len(names))), len(names) - 1)
         validation = sorted(np.random.default_rng(seed).permutation(names)[:count].tolist())
-    training = [name for name in names if name not in set(validation)]
+    training = sorted(set(names) - set(validation))
     if not training:
         raise UsageError("split.subjects: names every subject; leave some for training")
     return training, validation

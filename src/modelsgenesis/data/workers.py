@@ -10,8 +10,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar
@@ -99,12 +100,27 @@ def _hand_out(function: Callable[[Job], Any], job: Job, idle: list[_Worker[Job]]
     else:
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_work, args=(theirs, function), daemon=True)
-        process.start()
+        with deaf_to_ctrl_c():
+            process.start()
         theirs.close()
         worker = _Worker(process, ours, job, time.monotonic() + _START_SECONDS)
     with suppress(OSError):  # it died while idle or starting: its closed pipe is seen next
         worker.connection.send(job)
     return worker
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started in the block never hear Ctrl-C, not even while they come up: it is for this process alone.
+
+    One that comes meanwhile is heard when the block ends.
+    """
+    resource_tracker.ensure_running()  # started in the block, it would lift what the block holds back
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _finished(busy: list[_Worker[Job]]) -> list[_Worker[Job]]:
@@ -145,7 +161,6 @@ def exit_cause(code: int | None) -> str:
 
 def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
     """The life of a worker: announce itself, then answer jobs until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
     threading.Thread(target=end_with_parent, daemon=True).start()
     connection.send(None)
     while True:

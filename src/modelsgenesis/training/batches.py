@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from modelsgenesis.training.loaders import delivered
 from modelsgenesis.training.settings import LoopSettings
 
 if TYPE_CHECKING:
@@ -58,4 +59,4 @@ def step_batches(
         multiprocessing_context="spawn" if workers else None,  # a store that was read must not be forked
         pin_memory=fabric.device.type == "cuda",
     )
-    return (tuple(batch) for batch in loader)
+    return delivered(loader)

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM become a flag the loop reads between steps, so that it can save first."""
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -14,10 +15,14 @@ class InterruptedRunError(GenesisError):
 
 
 class StopSignal:
-    """Context in which the first SIGINT or SIGTERM sets `asked`; a second one acts as it did before."""
+    """Context in which the first SIGINT or SIGTERM sets `asked`; a second one acts as it did before.
 
-    def __init__(self) -> None:
-        self.asked = False
+    Args:
+        said: printed to stderr at the first one, so that nobody takes the saving for a hang; empty: nothing.
+    """
+
+    def __init__(self, said: str = "") -> None:
+        self.asked, self._said = False, said
         self._before: dict[signal.Signals, signal._HANDLER] = {}
 
     def __enter__(self) -> "StopSignal":
@@ -34,6 +39,8 @@ class StopSignal:
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's signature
         self.asked = True
         self._restore()
+        if self._said:
+            os.write(2, f"\n{self._said}\n".encode())  # print is not safe in a handler
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -14,6 +14,7 @@ from modelsgenesis.training import checkpoint
 from modelsgenesis.training.board import Board
 from modelsgenesis.training.checkpoint import State
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
+from modelsgenesis.training.loaders import LostLoaderError
 from modelsgenesis.training.memory import keep_freed_memory
 from modelsgenesis.training.optim import Schedule, build_optimiser, parameter_groups
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 Batch = tuple[Tensor, ...]
+STOPPING = "stopping: the step or validation under way is finished and saved first; Ctrl-C once more stops at once"
 
 
 class Task(Protocol):
@@ -77,8 +79,8 @@ def fit(
 
     `loaded` names the tensors taken over from init, which `optim` may treat differently.
 
-    Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
-    finite.
+    Raises InterruptedRunError after Ctrl-C or SIGTERM and LostLoaderError for a lost loader process (the state is saved
+    first), GenesisError when the loss is not finite.
     """
     if loop.batch_size % loop.accumulate:
         raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
@@ -97,32 +99,46 @@ def fit(
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
     board = Board(run.path / "tensorboard", state.step)
     items = loop.batch_size * fabric.world_size
-    batches = task.batches(state.step, fabric)
-    with StopSignal() as stop, Progress(loop.steps * items, "training", task.unit, state.step * items) as bar:
+
+    def save() -> None:
+        if fabric.is_global_zero:
+            checkpoint.save(path, state, network, optimiser, schedule)
+            run.note(step=state.step)
+
+    with StopSignal(STOPPING) as stop, Progress(loop.steps * items, "training", task.unit, state.step * items) as bar:
+        batches = task.batches(state.step, fabric)
         while state.step < loop.steps and not (loop.patience and state.waited >= loop.patience):
+            try:
+                batch = next(batches)
+            except LostLoaderError as error:
+                save()
+                raise _stopped(run, state, loop, None if stop.asked else error) from error
             rate = schedule.set(state.step)
-            state.loss += trainer.step(next(batches), state.step)
+            state.loss += trainer.step(batch, state.step)
             state.losses += 1
             state.step += 1
             bar.advance(items, f"loss {state.loss / state.losses:.5f}")
-            asked = _any_rank(fabric, stop.asked)
-            if state.step % loop.validate_every == 0 or state.step == loop.steps:
+            due = state.step % loop.validate_every == 0 or state.step == loop.steps
+            if due:
                 scores, improved = _validate(task, network, state, schedule)
                 if fabric.is_global_zero:
                     if improved:
                         task.keep(network, scores[task.monitor], state.step)
                     _record(run, board, bar, state, {**scores, "lr": rate}, improved)
                 state.loss, state.losses = 0.0, 0
-            elif not asked:
-                continue
-            if fabric.is_global_zero:
-                checkpoint.save(path, state, network, optimiser, schedule)
-                run.note(step=state.step)
-            if asked and state.step < loop.steps:
-                raise InterruptedRunError(
-                    f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume"
-                )
+            asked = _any_rank(fabric, stop.asked)
+            if due or asked:
+                save()
+            if asked:
+                raise _stopped(run, state, loop)
     return state
+
+
+def _stopped(run: Run, state: State, loop: LoopSettings, lost: LostLoaderError | None = None) -> GenesisError:
+    """What to raise after saving: because it was asked to stop, or for what `lost` says."""
+    if lost is not None:
+        return LostLoaderError(f"{run.path}: {lost}; step {state.step} is saved, continue with --resume")
+    return InterruptedRunError(f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume")
 
 
 def precision_of(precision: str, accelerator: str) -> str:

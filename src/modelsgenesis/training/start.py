@@ -1,12 +1,12 @@
-"""The beginning of a run: once for all processes, and without a trace when it comes to nothing."""
+"""The beginning of a run, once for all processes, and what is left of one that does not come to its end."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.run import Run
+from modelsgenesis.training.interrupt import InterruptedRunError
 from modelsgenesis.types import JSON
 
 if TYPE_CHECKING:
@@ -36,15 +36,18 @@ def hardware(fabric: "Fabric") -> JSON:
 
 
 @contextmanager
-def no_empty_run(fabric: "Fabric", run: Run) -> Iterator[None]:
-    """Remove the run folder when the block fails before the first checkpoint.
+def resumable(fabric: "Fabric", run: Run) -> Iterator[None]:
+    """Keep the run folder, however the block ends, unless its settings or data turn out not to fit before any training.
 
-    Settings that do not fit show here, and corrected ones must not meet a folder that "holds another run".
+    Corrected ones must not meet a folder that "holds another run". Ctrl-C becomes an InterruptedRunError.
     """
     try:
         yield
-    except Exception:
-        trained = run.checkpoints.is_dir() and any(run.checkpoints.iterdir())
-        if fabric.is_global_zero and not trained:
-            shutil.rmtree(run.path, ignore_errors=True)
+    except KeyboardInterrupt:
+        step = run.manifest().get("step", 0)
+        held = f"stopped at once, step {step} is saved" if step else "stopped before anything was saved"
+        raise InterruptedRunError(f"{run.path}: {held}; continue with --resume") from None
+    except GenesisError as error:
+        if fabric.is_global_zero and not run.trained and not isinstance(error, InterruptedRunError):
+            run.remove()
         raise
