@@ -284,11 +284,11 @@ def _task(
         "versions": run.manifest()["versions"],
     }
 
-    def keep(network: nn.Module, score: float, step: int) -> None:
-        about = {**provenance, "step": step, "validation": score}
-        save_weights(run.checkpoints / "best.safetensors", network, about)
+    def save(network: nn.Module, path: Path, about: JSON) -> None:
+        save_weights(path, network, {**provenance, **about})
 
-    return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, keep)
+    best = run.checkpoints / "best.safetensors"
+    return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, save, best)
 
 
 def summary(run: Run) -> str:

@@ -27,7 +27,7 @@ from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, no_empty_run
 from modelsgenesis.training.validation import RestorationCheck, RestorationCheckSettings
 from modelsgenesis.transforms.base import spatial
-from modelsgenesis.types import FloatArray
+from modelsgenesis.types import JSON, FloatArray
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -188,6 +188,13 @@ class _Pretraining:
 
     def keep(self, network: nn.Module, score: float, step: int) -> None:
         """Store the weights with their provenance, and show what the network restores."""
+        self.save(network, self._run.checkpoints / "best.safetensors", {"step": step, "validation": score})
+        examples = self.check.examples(network)
+        draw_restoration(self._run.figures / "restoration.png", examples)
+        keep_restoration(self._run.figures / "restoration.npz", examples)
+
+    def save(self, network: nn.Module, path: Path, about: JSON) -> None:
+        """Write the weights to `path` with their provenance and what there is to say `about` them."""
         scan = self._sampler.scans[0]
         provenance = {
             "command": "pretrain",
@@ -199,15 +206,10 @@ class _Pretraining:
             "orientation": ORIENTATION,
             "modality": scan.modality,
             "intensity": to_dict(scan.intensity),
-            "step": step,
-            "validation": score,
             "data": self._run.manifest()["data"],
             "versions": self._run.manifest()["versions"],
         }
-        save_weights(self._run.checkpoints / "best.safetensors", network, provenance)
-        examples = self.check.examples(network)
-        draw_restoration(self._run.figures / "restoration.png", examples)
-        keep_restoration(self._run.figures / "restoration.npz", examples)
+        save_weights(path, network, {**provenance, **about})
 
 
 def _close(task: _Pretraining, run: Run, best_step: int) -> None:

@@ -2,21 +2,24 @@
 
 import math
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.progress import Progress
+from modelsgenesis.progress import Progress, tell
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
 from modelsgenesis.training.board import Board
 from modelsgenesis.training.checkpoint import State
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
+from modelsgenesis.training.keeping import Keeping
 from modelsgenesis.training.memory import keep_freed_memory
 from modelsgenesis.training.optim import Schedule, build_optimiser, parameter_groups
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.types import JSON
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -47,6 +50,10 @@ class Task(Protocol):
 
     def keep(self, network: nn.Module, score: float, step: int) -> None:
         """Store the weights, the best so far."""
+        ...
+
+    def save(self, network: nn.Module, path: Path, about: JSON) -> None:
+        """Write the weights to `path`, with where they come from and what there is to say `about` them."""
         ...
 
 
@@ -97,6 +104,10 @@ def fit(
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
     board = Board(run.path / "tensorboard", state.step)
     items = loop.batch_size * fabric.world_size
+    keeping = Keeping(run, loop.keep_at, items, task.unit)
+    if fabric.is_global_zero:
+        tell(*keeping.remarks(state.step, loop.steps))
+        _keep_marked(task, network, keeping, state.step)  # of a finished run that was asked for them later
     batches = task.batches(state.step, fabric)
     with StopSignal() as stop, Progress(loop.steps * items, "training", task.unit, state.step * items) as bar:
         while state.step < loop.steps and not (loop.patience and state.waited >= loop.patience):
@@ -113,9 +124,10 @@ def fit(
                         task.keep(network, scores[task.monitor], state.step)
                     _record(run, board, bar, state, {**scores, "lr": rate}, improved)
                 state.loss, state.losses = 0.0, 0
-            elif not asked:
+            elif not asked and not keeping.at(state.step):
                 continue
             if fabric.is_global_zero:
+                _keep_marked(task, network, keeping, state.step)
                 checkpoint.save(path, state, network, optimiser, schedule)
                 run.note(step=state.step)
             if asked and state.step < loop.steps:
@@ -207,6 +219,11 @@ def _validate(task: Task, network: nn.Module, state: State, schedule: Schedule) 
     if improved:
         state.best, state.best_step = score, state.step
     return scores, improved
+
+
+def _keep_marked(task: Task, network: nn.Module, keeping: Keeping, step: int) -> None:
+    for path in keeping.at(step):
+        task.save(network, path, keeping.items_at(step))
 
 
 def _record(run: Run, board: Board, bar: Progress, state: State, scores: dict[str, float], improved: bool) -> None:
