@@ -3,9 +3,13 @@
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
+from typing import TypeVar
 
 from tqdm import tqdm
+
+T = TypeVar("T")
 
 
 def first_process() -> bool:
@@ -29,6 +33,12 @@ def spoken(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 72 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def counted(things: Sequence[T], label: str, unit: str) -> Iterator[T]:
+    """`things`, one a unit of a part of a job, under a bar that is gone afterwards."""
+    with Progress(len(things), label, unit, part=True) as progress:
+        yield from progress.over(things, 1)
 
 
 class Progress:
@@ -88,9 +98,15 @@ class Progress:
         if self._plain and time.monotonic() - self._printed > self._every:
             self._line()
 
+    def over(self, batches: Iterable[T], units: int) -> Iterator[T]:
+        """`batches`, of which each counts `units` when it has been dealt with."""
+        for batch in batches:
+            yield batch
+            self.advance(units)
+
     def say(self, message: str) -> None:
-        """Print a line without breaking the bar."""
-        if first_process():
+        """Print a line without breaking the bar; nothing for ""."""
+        if message and first_process():
             tqdm.write(message, file=sys.stderr)
 
     def _line(self) -> None:

@@ -1,6 +1,7 @@
 """The training loop of pre-training and fine-tuning, on Lightning Fabric."""
 
 import math
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,9 +15,11 @@ from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
 from modelsgenesis.training.board import Board
 from modelsgenesis.training.checkpoint import State
+from modelsgenesis.training.continuing import say_how
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
 from modelsgenesis.training.keeping import Keeping
 from modelsgenesis.training.memory import keep_freed_memory
+from modelsgenesis.training.opening import Pace
 from modelsgenesis.training.optim import Schedule, build_optimiser, parameter_groups
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.types import JSON
@@ -97,13 +100,15 @@ def fit(
         network.compile()
     wrapped, optimiser = fabric.setup(network, build_optimiser(parameter_groups(network, loaded, optim), optim))
     schedule = Schedule(optimiser, optim, loop.steps, task.lower_is_better)
+    items = loop.batch_size * fabric.world_size
     path = run.checkpoints / "last.pt"
     state = checkpoint.load(path, network, optimiser, schedule)
     if fabric.is_global_zero:
         run.forget_after(state.step)
+        say_how(run, state, loop, optim)
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
+    pace = Pace(loop, state.step, items, task.unit)
     board = Board(run.path / "tensorboard", state.step)
-    items = loop.batch_size * fabric.world_size
     keeping = Keeping(run, loop.keep_at, items, task.unit)
     if fabric.is_global_zero:
         tell(*keeping.remarks(state.step, loop.steps))
@@ -111,18 +116,21 @@ def fit(
     batches = task.batches(state.step, fabric)
     with StopSignal() as stop, Progress(loop.steps * items, "training", task.unit, state.step * items) as bar:
         while state.step < loop.steps and not (loop.patience and state.waited >= loop.patience):
-            rate = schedule.set(state.step)
+            rate, began = schedule.set(state.step), time.monotonic()
             state.loss += trainer.step(next(batches), state.step)
             state.losses += 1
             state.step += 1
             bar.advance(items, f"loss {state.loss / state.losses:.5f}")
+            bar.say(pace.stepped(time.monotonic() - began))
             asked = _any_rank(fabric, stop.asked)
             if state.step % loop.validate_every == 0 or state.step == loop.steps:
+                began = time.monotonic()
                 scores, improved = _validate(task, network, state, schedule)
                 if fabric.is_global_zero:
                     if improved:
                         task.keep(network, scores[task.monitor], state.step)
                     _record(run, board, bar, state, {**scores, "lr": rate}, improved)
+                bar.say(pace.validated(time.monotonic() - began))
                 state.loss, state.losses = 0.0, 0
             elif not asked and not keeping.at(state.step):
                 continue
@@ -193,8 +201,8 @@ class _Trainer:
 def _refuse_infinite(value: float, what: str, step: int) -> None:
     if not math.isfinite(value):
         raise GenesisError(
-            f"{what} is not finite at step {step}; lower optim.lr or set loop.precision to 32-true, "
-            "then --resume from the last checkpoint under another --out"
+            f"{what} is not finite at step {step}; --resume with --loop.precision 32-true goes on from the last "
+            "checkpoint; or begin again with a lower --optim.lr under another --out"
         )
 
 
