@@ -90,29 +90,20 @@ def fit(
     Raises InterruptedRunError after Ctrl-C or SIGTERM (the state is saved first), GenesisError when the loss is not
     finite.
     """
-    if loop.batch_size % loop.accumulate:
-        raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
     keep_freed_memory()
-    if loop.channels_last:
-        # A format is for tensors of its number of axes, so the network's volumes or images take the one that is theirs.
-        network = network.to(memory_format=channels_last(network.backbone.axes))  # type: ignore
-    if loop.compile:
-        network.compile()
+    network = _arranged(network, loop)
     wrapped, optimiser = fabric.setup(network, build_optimiser(parameter_groups(network, loaded, optim), optim))
     schedule = Schedule(optimiser, optim, loop.steps, task.lower_is_better)
     items = loop.batch_size * fabric.world_size
     path = run.checkpoints / "last.pt"
     state = checkpoint.load(path, network, optimiser, schedule)
+    keeping = Keeping(run, loop.keep_at, items, task.unit)
     if fabric.is_global_zero:
-        run.forget_after(state.step)
-        say_how(run, state, loop, optim)
+        _go_on(run, state, keeping, loop, optim)
+        _keep_marked(task, network, keeping, state.step)  # of a finished run that was asked for them later
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
     pace = Pace(loop, state.step, items, task.unit)
     board = Board(run.path / "tensorboard", state.step)
-    keeping = Keeping(run, loop.keep_at, items, task.unit)
-    if fabric.is_global_zero:
-        tell(*keeping.remarks(state.step, loop.steps))
-        _keep_marked(task, network, keeping, state.step)  # of a finished run that was asked for them later
     batches = task.batches(state.step, fabric)
     with StopSignal() as stop, Progress(loop.steps * items, "training", task.unit, state.step * items) as bar:
         while state.step < loop.steps and not (loop.patience and state.waited >= loop.patience):
@@ -143,6 +134,18 @@ def fit(
                     f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume"
                 )
     return state
+
+
+def _arranged(network: nn.Module, loop: LoopSettings) -> nn.Module:
+    """The network in the memory format that is asked for, compiled where that is."""
+    if loop.batch_size % loop.accumulate:
+        raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
+    if loop.channels_last:
+        # A format is for tensors of its number of axes, so the network's volumes or images take the one that is theirs.
+        network = network.to(memory_format=channels_last(network.backbone.axes))  # type: ignore
+    if loop.compile:
+        network.compile()
+    return network
 
 
 def precision_of(precision: str, accelerator: str) -> str:
@@ -227,6 +230,13 @@ def _validate(task: Task, network: nn.Module, state: State, schedule: Schedule) 
     if improved:
         state.best, state.best_step = score, state.step
     return scores, improved
+
+
+def _go_on(run: Run, state: State, keeping: Keeping, loop: LoopSettings, optim: OptimSettings) -> None:
+    """Bring the run folder to `state`, and tell what there is to say of it."""
+    run.forget_after(state.step)
+    say_how(run, state, loop, optim)
+    tell(*keeping.remarks(state.step, loop.steps))
 
 
 def _keep_marked(task: Task, network: nn.Module, keeping: Keeping, step: int) -> None:
