@@ -478,3 +478,27 @@ def test_places_in_scans(task: Any, home: Path, config: FinetuneSettings, tmp_pa
     else:
         assert len(written["findings"]) == 1
         assert 0 <= summary["metrics"]["overall"]["cpm"]["value"] <= 1
+
+
+def test_more_steps_go_on_and_results_are_made_again(
+    home: Path, config: FinetuneSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Constant rate: the same as all steps at once; nothing that was found of earlier weights stays."""
+    steady = replace(config, optim=replace(config.optim, schedule="constant"), loop=replace(LOOP, steps=4))
+    path = finetune("folder", home / "data", tmp_path / "run", steady).path
+    evaluate_run(path)
+    (path / "predictions" / "stale").touch()
+    longer = replace(steady, loop=replace(LOOP, workers=1))
+    with pytest.raises(UsageError, match=r"finished run \(loop.steps: 4 there, 6 here\); add --resume"):
+        finetune("folder", home / "data", path, longer)
+    capsys.readouterr()
+    resumed = finetune("folder", home / "data", path, longer, resume=True)
+    assert "the same as 6 steps at once" in capsys.readouterr().err
+    at_once = finetune("folder", home / "data", tmp_path / "once", replace(steady, loop=LOOP))
+    assert_equal(resumed, at_once)
+    assert not (path / "evaluation").exists()
+    names = [{found.name for found in one.predictions.iterdir()} for one in (resumed, at_once)]
+    assert names[0] == names[1]
+    assert resumed.manifest()["continued"][0]["changed"] == {"loop.steps": [4, 6], "loop.workers": [0, 1]}
+    with pytest.raises(UsageError, match="seed: 0 there, 1 here"):
+        finetune("folder", home / "data", path, replace(longer, seed=1), resume=True)

@@ -121,10 +121,11 @@ def test_kill_9_loses_nothing_that_was_saved(whole: Run, store_path: Path, tmp_p
     assert scores(resumed) == scores(whole)
 
 
-def stop_after_first_checkpoint(store_path: Path, out: Path) -> None:
+def stop_after_first_checkpoint(store_path: Path, out: Path, config: str = "TOY") -> None:
     """Run in a process of its own that is killed, as `kill -9` does, right after its first checkpoint."""
     script = f"""
 import os, signal
+from dataclasses import replace
 from pathlib import Path
 from modelsgenesis.training import checkpoint
 from tests_toy import TOY
@@ -134,7 +135,7 @@ def save_and_die(*args):
     save(*args)
     os.kill(os.getpid(), signal.SIGKILL)
 checkpoint.save = save_and_die
-p.pretrain(Path({str(store_path)!r}), Path({str(out)!r}), TOY)
+p.pretrain(Path({str(store_path)!r}), Path({str(out)!r}), {config})
 """
     script = script.replace(
         "from tests_toy import TOY",

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from modelsgenesis.progress import Progress
+from modelsgenesis.progress import Progress, counted, spoken, tell
 
 
 class Clock:
@@ -89,3 +89,32 @@ def test_a_terminal_shows_a_bar_and_messages_beside_it(monkeypatch: pytest.Monke
     assert "1 rejected" in shown
     assert "step 5: fine\n" in shown
     assert "s left" not in shown
+
+
+def test_a_part_of_a_job_leaves_no_line(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(100, "validation", "cubes", part=True) as progress:
+        for _ in progress.over(range(10), 10):
+            clock.now += 4
+    assert capsys.readouterr().err == "validation: 80/100 cubes, 2.5 cubes/s, 8 s left\n"  # more than 30 s were over
+    assert list(counted("abc", "validation", "cases")) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
+def test_only_the_first_process_speaks(
+    name: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, lines in (("0", 3), ("1", 0)):
+        monkeypatch.setenv(name, number)
+        tell("data: 5 scans")
+        with Progress(10, "training", "cubes") as progress:
+            clock.now += 1
+            progress.say("step 5: fine")
+            progress.say("")
+        assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (91, "2 min"), (7200, "2.0 h"), (864_000, "10.0 days")]
+)
+def test_times_are_spoken_in_the_unit_that_suits_them(seconds: float, said: str) -> None:
+    assert spoken(seconds) == said

@@ -406,7 +406,11 @@ def _training_command(name: str, fields: list[Any], cls: type[Any], base: Any) -
             ("out", _flag(Path, "The run folder.")),
             ("config", _flag(Path | None, "Settings as YAML; see configs/."), dataclasses.field(default=None)),
             *([("preset", _flag(str, "default or released."), "default")] if name == "Pretrain" else []),
-            ("resume", _flag(bool, "Continue an interrupted run."), dataclasses.field(default=False)),
+            (
+                "resume",
+                _flag(bool, "Go on: an interrupted run, or one of fewer --loop.steps."),
+                dataclasses.field(default=False),
+            ),
             ("settings", _flat(cls), base),
         ],
     )

@@ -68,12 +68,12 @@ def demo(out: Path, choice: DemoSettings) -> str:
     scans, labelled = _phantoms(out / "phantoms", choice)
     prepare([scans], out / "store")
     print("2/4 pre-training without labels: restore distorted cubes", flush=True)
-    pretrained = pretrain(out / "store", out / "pretrained", _pretraining(choice), resume=True)
+    pretrained = pretrain(out / "store", out / "pretrained", _pretraining(choice), resume=True, longer=False)
     print(pretrain_summary(pretrained), flush=True)
     print(f"3/4 fine-tuning: {', '.join(ORGANS)}, from scratch and from those weights", flush=True)
     runs = {
         (arm, seed): finetune(
-            "folder", labelled, out / f"{arm}-{seed}", _finetuning(choice, pretrained, arm, seed), True
+            "folder", labelled, out / f"{arm}-{seed}", _finetuning(choice, pretrained, arm, seed), True, False
         )
         for seed in range(choice.seeds)
         for arm in ARMS

@@ -1,6 +1,5 @@
 """`genesis finetune`: train a target task from labelled data, from scratch or from pre-trained weights."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, field, replace
 from pathlib import Path
@@ -21,21 +20,24 @@ from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.rescaling import rescale, sizes
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
 from modelsgenesis.predict import Predictor
+from modelsgenesis.progress import tell
 from modelsgenesis.run import Run
 from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import Target
-from modelsgenesis.targets.candidates import first_few
+from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.targets.copies import refuse_copies
 from modelsgenesis.targets.patches import PatchSettings, seen_scale
 from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
 from modelsgenesis.training.augmentation import Augmentation, Strength
 from modelsgenesis.training.checks import CaseCheckSettings, ClassificationCheck, SegmentationCheck
+from modelsgenesis.training.continuing import on_devices, take_up
 from modelsgenesis.training.figures import draw_curves
 from modelsgenesis.training.inference import InferenceSettings, Recipe
 from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
+from modelsgenesis.training.opening import extent, open_with
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
@@ -93,12 +95,15 @@ def papers_settings(target: str) -> FinetuneSettings:
     return overlaid(FinetuneSettings, None, TARGETS.get(target).recipe, f"recipe of {target}")
 
 
-def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resume: bool = False) -> Run:
+def finetune(
+    target: str, data: Path, out: Path, config: FinetuneSettings, resume: bool = False, longer: bool = True
+) -> Run:
     """Train the target task `target` on the labelled data at `data` into the run folder `out`.
 
     The scans are read once into a cache that other runs share. The weights of the best validation end up in
     `weights.safetensors`, the predictions of the test cases in `predictions/` (docs/architecture.md), the subjects of
-    each side in `split.json`. A finished run is recognised and left alone.
+    each side in `split.json`. A finished run is recognised and left alone. With `resume` an interrupted one goes on,
+    and with `longer` one that had fewer steps too; `training.continuing` says which other settings may have changed.
 
     Raises UsageError for settings that do not fit, GenesisError naming the file for data that cannot be used,
     InterruptedRunError after Ctrl-C.
@@ -110,7 +115,8 @@ def finetune(target: str, data: Path, out: Path, config: FinetuneSettings, resum
     prepared = prepare_target(described, config.images, _cache(config, out))
     sides, unused = used_sides(described, config)
     run, fabric = Run(out), make_fabric(config.loop)
-    unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume)
+    config = replace(config, loop=on_devices(config.loop, fabric))
+    unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume, longer)
     _refuse_other_sides(run, sides)
     if unfinished:
         with resumable(fabric, run):
@@ -157,9 +163,11 @@ def _train(
     warnings += [differing.sentence] if differing else []
     task = _task(prepared, items, sides, recipe, config, run)
     if fabric.is_global_zero:
-        _tell(report, warnings)
+        open_with(_about_data(prepared, sides, config), network, backbone, fabric, config.loop, task.unit)
+        tell(report.summary(), *(f"warning: {warning}" for warning in warnings))
         write_json(run.path / "split.json", {**_by_side(sides), "unused": unused})
         write_images(run.path, _images(prepared, sides))
+        take_up(run, config, hardware(fabric))
         run.note(
             init=report.to_dict(),
             warnings=warnings,
@@ -257,9 +265,27 @@ def _recipe(target: Target, config: FinetuneSettings, backbone: BackboneSettings
     )
 
 
-def _tell(report: LoadReport, warnings: Sequence[str]) -> None:
-    for line in (report.summary(), *(f"warning: {warning}" for warning in warnings)):
-        print(line, file=sys.stderr, flush=True)
+def _about_data(data: PreparedTarget, sides: Split, config: FinetuneSettings) -> list[str]:
+    """What the run trains on, and which scans do not fill a patch, in lines."""
+    parts = [
+        f"{plural(len(subjects), 'subject')} ({plural(len(data.of(subjects)), 'case')}) for {side}"
+        for side, subjects in _by_side(sides).items()
+    ]
+    patch = config.patch
+    lines = [f"data: {', '.join(parts)}", f"patches: {extent(patch.shape)} voxels, {data.target.task}"]
+    used = data.of([subject for subjects in _by_side(sides).values() for subject in subjects])
+    fitted = data.target.task != "segmentation" and patch.fitting == "resize"
+    thin = [
+        f"{case.case.id} {extent(case.shape)}"
+        for case in used
+        if not fitted and any(whole < side for whole, side in zip(case.shape, patch.shape, strict=False))
+    ]
+    if thin:
+        lines.append(
+            f"  padded with zeros, thinner than a patch: {plural(len(thin), 'case')} ({first_few(thin)}); "
+            "a smaller --patch.shape does without"
+        )
+    return lines
 
 
 def _task(
@@ -284,11 +310,11 @@ def _task(
         "versions": run.manifest()["versions"],
     }
 
-    def keep(network: nn.Module, score: float, step: int) -> None:
-        about = {**provenance, "step": step, "validation": score}
-        save_weights(run.checkpoints / "best.safetensors", network, about)
+    def save(network: nn.Module, path: Path, about: JSON) -> None:
+        save_weights(path, network, {**provenance, **about})
 
-    return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, keep)
+    best = run.checkpoints / "best.safetensors"
+    return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, save, best)
 
 
 def summary(run: Run) -> str:

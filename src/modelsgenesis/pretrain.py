@@ -1,6 +1,8 @@
 """`genesis pretrain`: learn from unlabelled scans by a proxy task."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from torch.utils.data import Dataset
 
 from modelsgenesis.config import settings, to_dict
 from modelsgenesis.data.cubes import CubeSampler, CubeSettings
+from modelsgenesis.data.manifest import Scan
 from modelsgenesis.data.scale import ORIENTATION
 from modelsgenesis.data.seen import write_images
 from modelsgenesis.data.splits import SplitSettings, split_subjects
@@ -16,18 +19,22 @@ from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing, write_json
 from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
-from modelsgenesis.models.weights import initialise, save_weights
+from modelsgenesis.models.weights import HEAD_PREFIXES, LoadReport, initialise, save_weights
+from modelsgenesis.progress import tell
 from modelsgenesis.proxies import PROXIES
 from modelsgenesis.run import Run
 from modelsgenesis.streams import generator
+from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.training.batches import step_batches
+from modelsgenesis.training.continuing import on_devices, take_up
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric
+from modelsgenesis.training.opening import extent, open_with
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.validation import RestorationCheck, RestorationCheckSettings
 from modelsgenesis.transforms.base import spatial
-from modelsgenesis.types import FloatArray
+from modelsgenesis.types import JSON, FloatArray
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -79,16 +86,20 @@ def preset(name: str) -> PretrainSettings:
     raise UsageError(f"unknown preset {name!r}; valid: default, released")
 
 
-def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool = False) -> Run:
+def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool = False, longer: bool = True) -> Run:
     """Pre-train on the store at `store_path` into the run folder `out`.
 
-    A finished run is recognised and left alone. Raises UsageError for settings that do not fit, InterruptedRunError
-    after Ctrl-C, GenesisError when the network collapses to a constant.
+    A finished run is recognised and left alone. With `resume` an interrupted one goes on, and with `longer` one that
+    had fewer steps too; `training.continuing` says which other settings may have changed.
+
+    Raises UsageError for settings that do not fit, InterruptedRunError after Ctrl-C, GenesisError when the network
+    collapses to a constant.
     """
     store, run = open_store(store_path), Run(out)
     _refuse_unfit(config)
     fabric = make_fabric(config.loop)
-    if begin(fabric, run, "pretrain", config, store.digest(), resume):
+    config = replace(config, loop=on_devices(config.loop, fabric))
+    if begin(fabric, run, "pretrain", config, store.digest(), resume, longer):
         with resumable(fabric, run):
             _train(store, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished
@@ -117,19 +128,55 @@ def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -
     fabric.seed_everything(config.seed, verbose=False)
     proxy = PROXIES.get(config.proxy)(config.distortions)
     network = proxy.network(build_backbone(config.backbone))
-    report = initialise(network, config.init)
-    task = _Pretraining(config, run, samplers[0], RestorationCheck(proxy.mixture, samplers[1], network, config, fabric))
+    begun = copy.deepcopy(network)  # what the probe compares with, whatever the run starts from
+    report = initialise(network, config.init, head=True)
+    open_with(_about_data(samplers, config.cubes), network, config.backbone, fabric, config.loop, "cubes")
+    tell(*_about_init(report))
+    check = RestorationCheck(proxy.mixture, samplers[1], begun, config, fabric, run.manifest().get("baselines"))
+    task = _Pretraining(config, run, samplers[0], check)
     if fabric.is_global_zero:
+        take_up(run, config, hardware(fabric))
         run.note(
             init=report.to_dict(),
             **hardware(fabric),
             parameters=sum(p.numel() for p in network.parameters()),
             scans_dropped=[scan.id for sampler in samplers for scan in sampler.dropped],
+            scans_padded=[scan.id for sampler in samplers for scan in sampler.padded],
             baselines=task.check.baselines,
         )
     state = fit(task, network, fabric, run, config.loop, config.optim, report.taken)
     if fabric.is_global_zero:
         _close(task, run, state.best_step)
+
+
+def _about_data(samplers: Sequence[CubeSampler], choice: CubeSettings) -> list[str]:
+    """What the run trains and validates on, and what it leaves out, in lines."""
+    counts = [
+        f"{plural(len({scan.subject for scan in one.scans}), 'subject')} ({plural(len(one.scans), 'scan')})"
+        for one in samplers
+    ]
+    lines = [f"data: {counts[0]} for training, {counts[1]} for validation"]
+    padded, dropped = ([scan for one in samplers for scan in getattr(one, name)] for name in ("padded", "dropped"))
+    lines.append(f"cubes: {extent(choice.shape)} voxels, rule {choice.rule}")
+    if padded:
+        lines.append(f"  padded with zeros, thinner than a cube: {_named(padded)}")
+    if dropped:
+        finer = "--cubes.thin" if choice.spacing is None else "finer --cubes.spacing"
+        way = "--cubes.rule default" if choice.rule == "released" else finer
+        lines.append(f"  left out, too small: {_named(dropped)}; a smaller --cubes.shape, or {way}, takes them")
+    return lines
+
+
+def _named(scans: Sequence[Scan]) -> str:
+    return f"{plural(len(scans), 'scan')} ({first_few([f'{scan.id} {extent(scan.shape)}' for scan in scans])})"
+
+
+def _about_init(report: LoadReport) -> list[str]:
+    """What was taken over; the head is that of the proxy task, so that the task goes on where the source has it."""
+    if not report.taken:
+        return [f"init: {report.source}"]
+    head = [name for name in report.taken if name.startswith(HEAD_PREFIXES)]
+    return [report.summary(), f"  head of the proxy task: {'loaded, the task goes on' if head else 'new'}"]
 
 
 def cube_batches(sampler: CubeSampler, config: PretrainSettings, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
@@ -186,6 +233,13 @@ class _Pretraining:
 
     def keep(self, network: nn.Module, score: float, step: int) -> None:
         """Store the weights with their provenance, and show what the network restores."""
+        self.save(network, self._run.checkpoints / "best.safetensors", {"step": step, "validation": score})
+        examples = self.check.examples(network)
+        draw_restoration(self._run.figures / "restoration.png", examples)
+        keep_restoration(self._run.figures / "restoration.npz", examples)
+
+    def save(self, network: nn.Module, path: Path, about: JSON) -> None:
+        """Write the weights to `path` with their provenance and what there is to say `about` them."""
         scan = self._sampler.scans[0]
         provenance = {
             "command": "pretrain",
@@ -197,15 +251,10 @@ class _Pretraining:
             "orientation": ORIENTATION,
             "modality": scan.modality,
             "intensity": to_dict(scan.intensity),
-            "step": step,
-            "validation": score,
             "data": self._run.manifest()["data"],
             "versions": self._run.manifest()["versions"],
         }
-        save_weights(self._run.checkpoints / "best.safetensors", network, provenance)
-        examples = self.check.examples(network)
-        draw_restoration(self._run.figures / "restoration.png", examples)
-        keep_restoration(self._run.figures / "restoration.npz", examples)
+        save_weights(path, network, {**provenance, **about})
 
 
 def _close(task: _Pretraining, run: Run, best_step: int) -> None:

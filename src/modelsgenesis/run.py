@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,18 @@ from modelsgenesis.files import read_json, write_json, write_text
 from modelsgenesis.types import JSON
 
 T = TypeVar("T")
+Changes = dict[str, tuple[Any, Any]]
+"""Name of a setting -> its value there, in the run folder, and here; None where there is none."""
+MayChange = Callable[[JSON, JSON], Collection[str]]
+"""(settings there, settings here), by their full names -> names of those that may differ."""
+LENGTH = ("loop.steps", "loop.patience")
+"""Settings that say how far a run goes: one that was finished may not be when they change."""
 PACKAGES = ("modelsgenesis", "torch", "numpy", "lightning-fabric", "monai", "numba", "tensorstore", "SimpleITK")
+
+
+def nothing_changes(there: JSON, here: JSON) -> Collection[str]:  # noqa: ARG001 - MayChange
+    """For runs that go on as they were begun."""
+    return ()
 
 
 class Run:
@@ -77,24 +88,36 @@ class Run:
             raise UsageError(f"{self.path}: not a run folder (no config.yaml and manifest.json)")
         return load(cls, self._config)
 
-    def begin(self, command: str, config: Any, data: str, resume: bool) -> bool:
+    def begin(
+        self, command: str, config: Any, data: str, resume: bool, may_change: MayChange = nothing_changes
+    ) -> bool:
         """Create the run, or recognise it; False when it is finished already and nothing is left to do.
+
+        A run that is there is only judged: `take_up` notes what it goes on with.
 
         Args:
             command: "pretrain" or "finetune".
             config: resolved settings.
             data: digest of the data used.
-            resume: continue an interrupted run.
+            resume: continue an interrupted run, or one that was shorter.
+            may_change: which settings need not be those the run was begun with.
 
-        Raises UsageError when the folder holds another run (naming the settings that differ), an interrupted one
-        and `resume` is false, or files that are no run.
+        Raises UsageError when the folder holds another run (naming the settings that differ), one that is to go on
+        and `resume` is false or its checkpoint is gone, or files that are no run.
         """
         if self.exists:
-            self._compare(command, config, data)
-            if self.finished:
+            self._refuse_others(command, config, data, may_change)
+            longer = {name: pair for name, pair in self.changes(config).items() if name in LENGTH}
+            if self.finished and not longer:
                 return False
             if not resume:
-                raise UsageError(f"{self.path}: holds an interrupted run; add --resume or choose another --out")
+                what = f"a finished run ({_shown(longer)})" if self.finished else "an interrupted run"
+                raise UsageError(f"{self.path}: holds {what}; add --resume or choose another --out")
+            if self.finished and not (self.checkpoints / "last.pt").is_file():
+                raise UsageError(
+                    f"{self.path}: holds a finished run without its checkpoint, which cannot go on "
+                    f"({_shown(longer)}); choose another --out"
+                )
             return True
         text = to_yaml(config)
         if not self._barely_begun(text):
@@ -111,16 +134,31 @@ class Run:
         left = [path for path in self.path.iterdir() if not path.name.endswith(".partial")]
         return not left or (left == [self._config] and self._config.read_text(encoding="utf-8") == config)
 
-    def _compare(self, command: str, config: Any, data: str) -> None:
-        manifest, mine = self.manifest(), _flat(to_dict(config))
-        theirs = _flat(to_dict(self.config(type(config)))) if manifest["command"] == command else {}
-        differing = [f"{k}: {theirs.get(k)} there, {mine[k]} here" for k in mine if theirs.get(k) != mine[k]]
-        if manifest["data"] != data:
-            differing.append("the data changed")
-        if differing:
-            more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
-            found = "; ".join(differing[:3]) + more
-            raise UsageError(f"{self.path}: holds another run ({found}); choose another --out")
+    def changes(self, config: Any) -> Changes:
+        """The settings of `config` that are not those the run was last made with."""
+        theirs, mine = _flat(to_dict(self.config(type(config)))), _flat(to_dict(config))
+        pairs = {name: (theirs.get(name), mine.get(name)) for name in {**theirs, **mine}}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+    def take_up(self, config: Any, **entries: Any) -> None:
+        """Go on with `config`: the run is no longer finished, what it predicted is of other weights; `entries` join
+        its manifest."""
+        if self.finished:
+            for results in (self.predictions, self.path / "evaluation"):
+                shutil.rmtree(results, ignore_errors=True)
+        self.note(finished=False, config_digest=digest(config), **entries)
+        write_text(self._config, to_yaml(config))
+
+    def _refuse_others(self, command: str, config: Any, data: str, may_change: MayChange) -> None:
+        manifest = self.manifest()
+        if manifest["command"] != command:
+            raise UsageError(f"{self.path}: holds a run of genesis {manifest['command']}; choose another --out")
+        there, here = (_flat(to_dict(values)) for values in (self.config(type(config)), config))
+        allowed = may_change(there, here)
+        differing = {name: pair for name, pair in self.changes(config).items() if name not in allowed}
+        found = ([_shown(differing)] if differing else []) + (["the data changed"] if manifest["data"] != data else [])
+        if found:
+            raise UsageError(f"{self.path}: holds another run ({'; '.join(found)}); choose another --out")
 
     def finish(self, **entries: Any) -> None:
         """Mark the run finished; `entries` join its manifest."""
@@ -159,6 +197,10 @@ class Run:
         """Drop metrics past `step`: a resumed run writes them again."""
         kept = [entry for entry in self.metrics() if entry["step"] <= step]
         write_text(self._metrics, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def _shown(changes: Changes) -> str:
+    return "; ".join(f"{name}: {there} there, {here} here" for name, (there, here) in changes.items())
 
 
 def _flat(values: JSON, prefix: str = "") -> JSON:

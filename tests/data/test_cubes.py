@@ -121,9 +121,56 @@ def test_2d_cubes_of_a_2d_store(tmp_path: Path) -> None:
     assert CubeSampler(store, store.scans, CubeSettings(shape=(16, 16))).cube(generator(0)).array.shape == (1, 16, 16)
 
 
+@pytest.mark.parametrize(
+    ("whole", "cube"), [((20, 11, 8), (16, 16, 16)), ((20, 11), (16, 16)), ((20, 11, 8), (16, 16))]
+)
+def test_thin_scans_lie_in_zeros(whole: tuple[int, ...], cube: tuple[int, ...], tmp_path: Path) -> None:
+    """Against the definition: the cube of the scan inside a larger array of zeros."""
+    array = np.random.default_rng(0).uniform(100, 900, whole)  # tissue all over
+    add_scan(tmp_path / "s", "thin", ct_window().encode(array), ct_window(), modality="ct")
+    store = open_store(tmp_path / "s")
+    sampler = CubeSampler(store, store.scans, CubeSettings(shape=cube, tissue=(0.5, 1.0)))
+    assert sampler.padded == list(store.scans)
+    unit = store.scans[0].intensity.unit(store.read(store.scans[0]))
+    corners = set()
+    for item in range(12):
+        one = sampler.cube(generator(4, item))
+        sides = (*cube, *(1,) * (len(whole) - len(cube)))
+        before = [max(0, (side - size) // 2) for side, size in zip(sides, whole, strict=True)]
+        expected = np.zeros(sides, np.float32)
+        part = unit[tuple(slice(c, c + side) for c, side in zip(one.corner, sides, strict=True))]
+        expected[tuple(slice(b, b + size) for b, size in zip(before, part.shape, strict=True))] = part
+        np.testing.assert_array_equal(one.array[0], expected.reshape(cube))
+        assert one.position[1] == 0.5
+        assert all(0 < place < 1 for place in one.position)
+        corners.add(one.corner)
+    assert len(corners) > 1
+
+
+def test_how_thin_a_scan_may_be(tmp_path: Path, large: Store) -> None:
+    for sides in ((16, 16, 16), (16, 16, 8), (16, 16, 7), (8, 8, 16)):
+        name = "x".join(map(str, sides))
+        add_scan(tmp_path / "s", name, ct_window().encode(np.full(sides, 50.0)), ct_window())
+    store = open_store(tmp_path / "s")
+
+    def sides_of(thin: float, name: str) -> set[str]:
+        sampler = CubeSampler(store, store.scans, CubeSettings(shape=(16, 16, 16), thin=thin))
+        return {scan.id for scan in getattr(sampler, name)}
+
+    assert sides_of(0.5, "dropped") == {"16x16x7"}
+    assert sides_of(0.5, "padded") == {"16x16x8", "8x8x16"}
+    assert sides_of(0.4, "dropped") == set()
+    assert sides_of(1.0, "scans") == {"16x16x16"}
+    with pytest.raises(UsageError, match="cubes.thin"):
+        sides_of(0.0, "scans")
+    released = CubeSampler(large, large.scans, CubeSettings(shape=(16, 16, 8), rule="released", thin=0.1))
+    assert [scan.id for scan in released.dropped] == ["short"]  # as published: nothing is padded
+    assert released.padded == []
+
+
 def test_what_cannot_work_is_said(phantom_store: Store, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"\(64, 64, 64\).*fits none of 5 scans"):
-        CubeSampler(phantom_store, phantom_store.scans, CubeSettings(shape=(64, 64, 64)))
+    with pytest.raises(UsageError, match=r"\(128, 64, 64\).*fits none of 5 scans"):
+        CubeSampler(phantom_store, phantom_store.scans, CubeSettings(shape=(128, 64, 64)))
     with pytest.raises(UsageError, match="valid: default, released"):
         CubeSampler(phantom_store, phantom_store.scans, CubeSettings(rule="random"))
     intensity = ct_window()

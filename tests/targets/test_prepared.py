@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelsgenesis.data.padding import crop_or_pad
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import write_json
 from modelsgenesis.phantoms.images import write_nifti
 from modelsgenesis.streams import generator
 from modelsgenesis.targets import prepared as module
 from modelsgenesis.targets.folder import read_folder
-from modelsgenesis.targets.patches import PatchSampler, PatchSettings, crop_or_pad, fit_scan
+from modelsgenesis.targets.patches import PatchSampler, PatchSettings, fit_scan
 from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
 
 SHAPE = (20, 18, 12)

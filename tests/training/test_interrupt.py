@@ -21,17 +21,18 @@ from modelsgenesis.finetune import FinetuneSettings
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import read_weights
 from modelsgenesis.phantoms.chest import write_segmentation
-from modelsgenesis.pretrain import CheckSettings, PretrainSettings, _Pretraining, pretrain
+from modelsgenesis.pretrain import PretrainSettings, _Pretraining, pretrain
 from modelsgenesis.run import Run
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.loaders import LostLoaderError, delivered
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.validation import RestorationCheckSettings
 
 LOOP = LoopSettings(steps=8, batch_size=2, validate_every=4, accelerator="cpu", precision="32-true")
 PRETRAIN = PretrainSettings(
     cubes=CubeSettings(shape=(16, 16, 16)),
-    check=CheckSettings(cubes=4, cubes_alone=2, probe_cubes=32),
+    check=RestorationCheckSettings(cubes=4, cubes_alone=2, probe_cubes=32),
     backbone=BackboneSettings(width=2),
     loop=LOOP,
     optim=OptimSettings(warmup_steps=2),

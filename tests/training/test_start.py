@@ -10,19 +10,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from modelsgenesis.config import to_yaml
 from modelsgenesis.data.cubes import CubeSettings
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.finetune import FinetuneSettings, finetune
 from modelsgenesis.models import BackboneSettings
+from modelsgenesis.models.weights import read_weights
 from modelsgenesis.phantoms.chest import write_segmentation
 from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.run import Run
 from modelsgenesis.targets.split import SplitChoice
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.interrupt import InterruptedRunError
-from modelsgenesis.training.settings import LoopSettings
+from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import resumable
 from modelsgenesis.training.validation import RestorationCheckSettings
 
@@ -32,6 +34,7 @@ TOY = PretrainSettings(
     backbone=BackboneSettings(width=2),
     loop=LoopSettings(steps=2, batch_size=4, validate_every=2, accelerator="cpu", precision="32-true"),
 )
+GROUPED = replace(TOY, backbone=BackboneSettings(width=2, norm="group"), optim=OptimSettings("sgd", lr=0.1))
 FIRST: Any = SimpleNamespace(is_global_zero=True)
 OTHER: Any = SimpleNamespace(is_global_zero=False)
 
@@ -99,7 +102,7 @@ def test_ctrl_c_says_where_it_stands_and_how_to_go_on(tmp_path: Path, step: int,
     [
         ({"cubes": CubeSettings(shape=(32, 32))}, "cubes.shape.*needs 3 sides"),
         ({"cubes": CubeSettings(shape=(16, 16, 8))}, "at least 16 voxels"),
-        ({"cubes": CubeSettings(shape=(64, 64, 64))}, "fits none"),
+        ({"cubes": CubeSettings(shape=(128, 64, 64))}, "fits none"),
         ({"backbone": BackboneSettings(width=2, input_channels=2)}, "backbone.input_channels"),
         ({"backbone": BackboneSettings(name="vit")}, "unknown backbone"),
         ({"init": "run:nowhere"}, "nowhere"),
@@ -134,7 +137,7 @@ def test_the_same_for_finetuning(tmp_path: Path, change: dict[str, Any], reason:
 @pytest.mark.skipif(os.name != "posix", reason="gloo on Linux")
 def test_two_processes_begin_and_finish_one_run(store_path: Path, tmp_path: Path) -> None:
     config = tmp_path / "toy.yaml"
-    config.write_text(to_yaml(replace(TOY, loop=replace(TOY.loop, devices="2"))))
+    config.write_text(to_yaml(replace(GROUPED, loop=replace(TOY.loop, devices="2"))))
     out = tmp_path / "run"
     arguments = ["pretrain", str(store_path), "--config", str(config), "--out", str(out)]
     done = subprocess.run(
@@ -147,3 +150,12 @@ def test_two_processes_begin_and_finish_one_run(store_path: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert json.loads((out / "manifest.json").read_text())["finished"]
     assert [entry["step"] for entry in Run(out).metrics()] == [2]
+    assert Run(out).config(PretrainSettings).loop.devices == "2"
+    for beginning in ("data: ", "device: cpu and 1 more, ", "baselines: 4/4", "training: 16/16", "step 2: "):
+        assert sum(line.startswith(beginning) for line in done.stderr.splitlines()) == 1, done.stderr
+    # The same items in the same micro-batches on one device: so `--resume` lets a run go from two devices to one.
+    one = replace(GROUPED, loop=replace(GROUPED.loop, batch_size=8, accumulate=2))
+    alone = pretrain(store_path, tmp_path / "one", one)
+    theirs = read_weights(Run(out).weights)[0]
+    for name, tensor in read_weights(alone.weights)[0].items():
+        torch.testing.assert_close(theirs[name], tensor, rtol=1e-4, atol=1e-5)

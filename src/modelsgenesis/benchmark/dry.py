@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from modelsgenesis.benchmark.estimate import OVERHEAD, Rates, calibrate, makespan
 from modelsgenesis.benchmark.jobs import TRAINING, Job
-from modelsgenesis.benchmark.meter import spoken
 from modelsgenesis.benchmark.plan import Plan
 from modelsgenesis.benchmark.scales import scale_mismatches
 from modelsgenesis.benchmark.workers import Place
+from modelsgenesis.progress import spoken
 
 
 def dry_run(

@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
+from modelsgenesis.progress import spoken
+
 _TERMINAL, _PIPE = 1.0, 30.0
 
 
@@ -56,12 +58,3 @@ class Meter:
         if self._terminal and self._width:
             print(" " * min(self._width, 200), end="\r", file=sys.stderr, flush=True)
             self._width = 0
-
-
-def spoken(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 72 * 3600 else f"{seconds / 86400:.1f} days"

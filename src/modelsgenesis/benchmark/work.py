@@ -99,7 +99,7 @@ def _pretraining(job: Job) -> JSON:
     from modelsgenesis.pretrain import PretrainSettings, pretrain
 
     settings = build(PretrainSettings, job.settings, job.name)
-    run = pretrain(Path(job.place), Path(job.name), settings, resume=True)
+    run = pretrain(Path(job.place), Path(job.name), settings, resume=True, longer=False)
     _tidy(run, weights=True)
     return {"data": file_digest(run.weights), "score": run.manifest()["best"].get("validation")}
 
@@ -109,7 +109,7 @@ def _training(job: Job) -> JSON:
     from modelsgenesis.finetune import FinetuneSettings, finetune
 
     settings = build(FinetuneSettings, job.settings | {"options": dict(job.options)}, job.name)
-    run = finetune(job.spec["target"], Path(job.place).absolute(), Path(job.name), settings, resume=True)
+    run = finetune(job.spec["target"], Path(job.place).absolute(), Path(job.name), settings, resume=True, longer=False)
     if job.kind == "run" and not (run.path / "evaluation" / "summary.json").is_file():
         evaluate_run(run.path)
     manifest = run.manifest()

@@ -8,6 +8,7 @@ import numpy as np
 
 from modelsgenesis.config import settings
 from modelsgenesis.data.manifest import Scan
+from modelsgenesis.data.padding import crop_or_pad
 from modelsgenesis.data.scale import drawn_scale, limits_of, scale_of
 from modelsgenesis.data.scaled import box_at, coarsest_that_fits, interpolate, level_for, reach, room
 from modelsgenesis.data.store import Store
@@ -30,6 +31,11 @@ class CubeSettings:
     and 30 slices from the ends, scans under 96 slices dropped, rejected when tissue exceeds 15 %, where an air voxel
     below tissue counts half. With both, after `tries` locations the last cube is taken, so that a scan of nothing else
     still serves.
+
+    Along an axis where a scan is thinner than the cube, its voxels lie in the middle and zeros (air, the background)
+    around: what fine-tuning and prediction show beyond a scan, so that the network learns to leave it empty. Repeating
+    the border instead would make in-painting a matter of copying, and anatomy of what is none. The rule judges the
+    scan's own voxels. Scans of less than `thin` of a side are left out: the loss would be about zeros.
     """
 
     shape: tuple[int, ...] = (64, 64, 32)
@@ -43,6 +49,8 @@ class CubeSettings:
     spacing: float | tuple[float, float] | None = None
     """mm per voxel of the cubes, alike along all axes; a range LOW HIGH: drawn for each cube, every factor being as
     likely; None: each scan's own voxels (rule default)."""
+    thin: float = 0.5
+    """Scans thinner than the cube are used down to this share of its side and padded with zeros (rule default)."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Cube:
         sides = _filled(self.array.shape[1:], self.scan)
         ratios = [new / old for new, old in zip(self.spacing, self.scan.spacing, strict=True)]
         places = zip(self.corner, sides, ratios, self.scan.shape, strict=True)
-        return tuple((corner + side * ratio / 2) / whole for corner, side, ratio, whole in places)
+        return tuple((corner + min(side * ratio, whole) / 2) / whole for corner, side, ratio, whole in places)
 
 
 def _filled(shape: Shape, scan: Scan) -> Shape:
@@ -80,8 +88,13 @@ class CubeSampler:
 
     Args:
         store: the store.
-        scans: the scans to cut from; those too small for the rule are left out (`dropped`).
+        scans: the scans to cut from.
         choice: shape and rule.
+
+    Attributes:
+        scans: those that are cut from.
+        padded: those of them that are thinner than a cube.
+        dropped: those too small for the rule.
 
     Raises UsageError when no scan is large enough, the rule is unknown, `released` meets data that is not CT or another
     spacing, or a wanted spacing is out of reach: not positive, too coarse for the store's levels, or of pixels of
@@ -91,6 +104,8 @@ class CubeSampler:
     def __init__(self, store: Store, scans: Sequence[Scan], choice: CubeSettings) -> None:
         if choice.rule not in ("default", "released"):
             raise UsageError(f"cubes.rule: {choice.rule!r} is unknown; valid: default, released")
+        if not 0 < choice.thin <= 1:
+            raise UsageError(f"cubes.thin: {choice.thin} must be above 0 and at most 1")
         self._store, self._choice = store, choice
         self._released = choice.rule == "released"
         if self._released and any(scan.modality != "ct" for scan in scans):
@@ -101,13 +116,15 @@ class CubeSampler:
                 raise UsageError("cubes.spacing: rule released is defined for the scans' own voxels; use rule default")
             _refuse_out_of_reach(scans, self._range)
         self.scans = [scan for scan in scans if self._fits(scan)]
+        own = self._range is None
+        self.padded = [one for one in self.scans if own and self._inside(one) != _filled(choice.shape, one)]
         self.dropped = [scan for scan in scans if not self._fits(scan)]
         if not self.scans:
             largest = max((scan.shape for scan in scans), default=())
             at = f" at {self._range[0]:g} mm" if self._range is not None else ""
             raise UsageError(
                 f"cubes.shape: {choice.shape}{at} by rule {choice.rule} fits none of {len(scans)} scans "
-                f"(a large one is {largest}); use smaller cubes or rule default"
+                f"(a large one is {largest}); use smaller cubes, rule default, or a smaller cubes.thin"
             )
 
     def _fits(self, scan: Scan) -> bool:
@@ -118,7 +135,13 @@ class CubeSampler:
         if self._range is not None:
             return self._range[0] <= coarsest_that_fits(scan, _filled(self._choice.shape, scan))
         sides = zip(scan.shape, _filled(self._choice.shape, scan), self._margin_of(scan), strict=True)
-        return all(whole >= side + 2 * margin for whole, side, margin in sides)
+        thin = 1.0 if self._released else self._choice.thin
+        return all(whole >= thin * side + 2 * margin for whole, side, margin in sides)
+
+    def _inside(self, scan: Scan) -> Shape:
+        """Sides of the part of a cube that lies in the scan."""
+        sides = zip(_filled(self._choice.shape, scan), scan.shape, strict=True)
+        return tuple(min(side, whole) for side, whole in sides)
 
     def _margin_of(self, scan: Scan) -> Shape:
         return RELEASED_MARGIN if self._released else (0,) * len(scan.shape)
@@ -140,16 +163,17 @@ class CubeSampler:
     def _own(self, scan: Scan, rng: np.random.Generator) -> Cube:
         """A cube of the scan's own voxels."""
         low = np.array(self._margin_of(scan))
-        high = np.array(scan.shape) - _filled(self._choice.shape, scan) - low
+        high = np.array(scan.shape) - self._inside(scan) - low
         for left in reversed(range(self._choice.tries if (high > low).any() else 1)):
             corner = tuple(int(c) for c in rng.integers(low, high, endpoint=True))
-            if left and self._ruled_out(scan, 0, corner, _filled(self._choice.shape, scan)):
+            if left and self._ruled_out(scan, 0, corner, self._inside(scan)):
                 continue
             samples = self._read(scan, corner)
             if not left or self._accepted(scan, samples):
                 break
-        kept = samples[tuple(slice(side) for side in _filled(self._choice.shape, scan))]
-        return Cube(scan.intensity.unit(kept).reshape(1, *self._choice.shape), scan, corner, scan.spacing)
+        kept = samples[tuple(slice(side) for side in self._inside(scan))]
+        padded = crop_or_pad(kept, _filled(self._choice.shape, scan))
+        return Cube(scan.intensity.unit(padded).reshape(1, *self._choice.shape), scan, corner, scan.spacing)
 
     def _scaled(self, scan: Scan, limits: tuple[float, float], rng: np.random.Generator) -> Cube:
         """A cube at a spacing drawn from `limits`, as far as the scan is large enough; the rule judges what is read."""
@@ -170,7 +194,7 @@ class CubeSampler:
         return Cube(array, scan, corner, (spacing,) * len(shape))
 
     def _read(self, scan: Scan, corner: Shape) -> IntegerArray:
-        shape = _filled(self._choice.shape, scan)
+        shape = self._inside(scan)
         if self._released:  # its rule looks one slice further; the margin leaves room
             shape = (*shape[:2], shape[2] + 1)
         return self._store.read(scan, corner, shape)

@@ -1,12 +1,12 @@
 """What the network sees of a case: random patches of a segmentation, the whole small scan of a classification."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from modelsgenesis.config import settings
+from modelsgenesis.data.padding import crop_or_pad
 from modelsgenesis.data.resizing import resize_image
 from modelsgenesis.data.scale import scale_of
 from modelsgenesis.errors import UsageError
@@ -145,14 +145,3 @@ def fit_scan(image: FloatArray, shape: Shape, fitting: Fitting) -> FloatArray:
     if fitting == "centre":
         return crop_or_pad(image, shape)
     return resize_image(image, shape)
-
-
-def crop_or_pad(array: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:
-    """The last axes of `array` at `shape`: cut around the centre where it is larger, zeros around where smaller."""
-    leading = array.ndim - len(shape)
-    sides = list(zip(array.shape[leading:], shape, strict=True))
-    cut: tuple[Any, ...] = tuple(
-        slice(max(0, (old - new) // 2), max(0, (old - new) // 2) + min(old, new)) for old, new in sides
-    )
-    margins = [((new - old) // 2, new - old - (new - old) // 2) if new > old else (0, 0) for old, new in sides]
-    return np.pad(array[(Ellipsis, *cut)], [(0, 0)] * leading + margins)

@@ -15,6 +15,7 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.evaluate.classification import classification_scores
 from modelsgenesis.evaluate.metrics import dice
 from modelsgenesis.models.evaluation import evaluating
+from modelsgenesis.progress import counted
 from modelsgenesis.streams import VALIDATION, generator
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
@@ -72,7 +73,7 @@ class SegmentationCheck:
     def _on_scans(self, network: nn.Module) -> dict[int, float]:
         """Mean over the scans in which it is defined."""
         of_scans: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
-        for case in self._cases:
+        for case in counted(self._cases, "validation", "cases"):
             shape = self._recipe.patch.shape
             logits = segment(network, self._data.judged_image(case, shape), shape, self._recipe.sliding)
             predicted, truth = logits.argmax(0).cpu().numpy(), self._data.judged_label(case, shape)
@@ -118,7 +119,8 @@ class ClassificationCheck:
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`auc`, `balanced_accuracy` and `accuracy`; undefined ones are left out."""
-        inputs = (classified_input(self._data, case, self._recipe.patch) for case in self._cases)
+        cases = counted(self._cases, "validation", "cases")
+        inputs = (classified_input(self._data, case, self._recipe.patch) for case in cases)
         size = self._recipe.inference.windows
         probabilities = np.array(list(classify(network, inputs, self._recipe.task, size)))
         values = classification_scores(self._truth, probabilities).values

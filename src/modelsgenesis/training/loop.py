@@ -1,23 +1,29 @@
 """The training loop of pre-training and fine-tuning, on Lightning Fabric."""
 
 import math
+import time
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.progress import Progress
+from modelsgenesis.progress import Progress, tell
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
 from modelsgenesis.training.board import Board
 from modelsgenesis.training.checkpoint import State
+from modelsgenesis.training.continuing import say_how
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
+from modelsgenesis.training.keeping import Keeping
 from modelsgenesis.training.loaders import LostLoaderError
 from modelsgenesis.training.memory import keep_freed_memory
+from modelsgenesis.training.opening import Pace
 from modelsgenesis.training.optim import Schedule, build_optimiser, parameter_groups
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.types import JSON
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -51,6 +57,10 @@ class Task(Protocol):
         """Store the weights, the best so far."""
         ...
 
+    def save(self, network: nn.Module, path: Path, about: JSON) -> None:
+        """Write the weights to `path`, with where they come from and what there is to say `about` them."""
+        ...
+
 
 def make_fabric(loop: LoopSettings) -> "Fabric":
     """The Fabric the settings describe."""
@@ -82,26 +92,24 @@ def fit(
     Raises InterruptedRunError after Ctrl-C or SIGTERM and LostLoaderError for a lost loader process (the state is saved
     first), GenesisError when the loss is not finite.
     """
-    if loop.batch_size % loop.accumulate:
-        raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
     keep_freed_memory()
-    if loop.channels_last:
-        # A format is for tensors of its number of axes, so the network's volumes or images take the one that is theirs.
-        network = network.to(memory_format=channels_last(network.backbone.axes))  # type: ignore
-    if loop.compile:
-        network.compile()
+    network = _arranged(network, loop)
     wrapped, optimiser = fabric.setup(network, build_optimiser(parameter_groups(network, loaded, optim), optim))
     schedule = Schedule(optimiser, optim, loop.steps, task.lower_is_better)
+    items = loop.batch_size * fabric.world_size
     path = run.checkpoints / "last.pt"
     state = checkpoint.load(path, network, optimiser, schedule)
+    keeping = Keeping(run, loop.keep_at, items, task.unit)
     if fabric.is_global_zero:
-        run.forget_after(state.step)
+        _go_on(run, state, keeping, loop, optim)
+        _keep_marked(task, network, keeping, state.step)  # of a finished run that was asked for them later
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
+    pace = Pace(loop, state.step, items, task.unit)
     board = Board(run.path / "tensorboard", state.step)
-    items = loop.batch_size * fabric.world_size
 
     def save() -> None:
         if fabric.is_global_zero:
+            _keep_marked(task, network, keeping, state.step)
             checkpoint.save(path, state, network, optimiser, schedule)
             run.note(step=state.step)
 
@@ -113,21 +121,24 @@ def fit(
             except LostLoaderError as error:
                 save()
                 raise _stopped(run, state, loop, None if stop.asked else error) from error
-            rate = schedule.set(state.step)
+            rate, began = schedule.set(state.step), time.monotonic()
             state.loss += trainer.step(batch, state.step)
             state.losses += 1
             state.step += 1
             bar.advance(items, f"loss {state.loss / state.losses:.5f}")
+            bar.say(pace.stepped(time.monotonic() - began))
             due = state.step % loop.validate_every == 0 or state.step == loop.steps
             if due:
+                began = time.monotonic()
                 scores, improved = _validate(task, network, state, schedule)
                 if fabric.is_global_zero:
                     if improved:
                         task.keep(network, scores[task.monitor], state.step)
                     _record(run, board, bar, state, {**scores, "lr": rate}, improved)
+                bar.say(pace.validated(time.monotonic() - began))
                 state.loss, state.losses = 0.0, 0
             asked = _any_rank(fabric, stop.asked)
-            if due or asked:
+            if due or asked or keeping.at(state.step):
                 save()
             if asked:
                 raise _stopped(run, state, loop)
@@ -139,6 +150,18 @@ def _stopped(run: Run, state: State, loop: LoopSettings, lost: LostLoaderError |
     if lost is not None:
         return LostLoaderError(f"{run.path}: {lost}; step {state.step} is saved, continue with --resume")
     return InterruptedRunError(f"{run.path}: stopped at step {state.step} of {loop.steps}; continue with --resume")
+
+
+def _arranged(network: nn.Module, loop: LoopSettings) -> nn.Module:
+    """The network in the memory format that is asked for, compiled where that is."""
+    if loop.batch_size % loop.accumulate:
+        raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
+    if loop.channels_last:
+        # A format is for tensors of its number of axes, so the network's volumes or images take the one that is theirs.
+        network = network.to(memory_format=channels_last(network.backbone.axes))  # type: ignore
+    if loop.compile:
+        network.compile()
+    return network
 
 
 def precision_of(precision: str, accelerator: str) -> str:
@@ -197,8 +220,8 @@ class _Trainer:
 def _refuse_infinite(value: float, what: str, step: int) -> None:
     if not math.isfinite(value):
         raise GenesisError(
-            f"{what} is not finite at step {step}; lower optim.lr or set loop.precision to 32-true, "
-            "then --resume from the last checkpoint under another --out"
+            f"{what} is not finite at step {step}; --resume with --loop.precision 32-true goes on from the last "
+            "checkpoint; or begin again with a lower --optim.lr under another --out"
         )
 
 
@@ -223,6 +246,18 @@ def _validate(task: Task, network: nn.Module, state: State, schedule: Schedule) 
     if improved:
         state.best, state.best_step = score, state.step
     return scores, improved
+
+
+def _go_on(run: Run, state: State, keeping: Keeping, loop: LoopSettings, optim: OptimSettings) -> None:
+    """Bring the run folder to `state`, and tell what there is to say of it."""
+    run.forget_after(state.step)
+    say_how(run, state, loop, optim)
+    tell(*keeping.remarks(state.step, loop.steps))
+
+
+def _keep_marked(task: Task, network: nn.Module, keeping: Keeping, step: int) -> None:
+    for path in keeping.at(step):
+        task.save(network, path, keeping.items_at(step))
 
 
 def _record(run: Run, board: Board, bar: Progress, state: State, scores: dict[str, float], improved: bool) -> None:

@@ -50,6 +50,16 @@ def build_optimiser(parameters: Parameters, choice: OptimSettings) -> torch.opti
     raise UsageError(f"optim.optimiser: {choice.optimiser!r} is unknown; valid: adamw, adam, sgd")
 
 
+def share_of_rate(choice: OptimSettings, steps: int, step: int, factor: float = 1.0) -> float:
+    """Share of `choice.lr` at step `step` of `steps`, when a plateau has lowered it to `factor`."""
+    warmup = min(choice.warmup_steps, steps // 10)
+    if step < warmup:
+        return factor * (step + 1) / warmup
+    if choice.schedule == "cosine":
+        return 0.5 + 0.5 * math.cos(math.pi * (step - warmup) / max(1, steps - warmup))
+    return factor
+
+
 class Schedule:
     """Learning rate of each step.
 
@@ -71,19 +81,11 @@ class Schedule:
 
     def set(self, step: int) -> float:
         """Set and return the rate of step `step` (counted from 0); that of new tensors, where loaded ones differ."""
-        rate = self._choice.lr * self._share(step)
+        rate = self._choice.lr * share_of_rate(self._choice, self._steps, step, self._factor)
         of_loaded = rate * self._choice.loaded_lr if step >= self._choice.head_steps else 0.0
         for group in self._optimiser.param_groups:
             group["lr"] = of_loaded if group.get(LOADED) else rate
         return rate
-
-    def _share(self, step: int) -> float:
-        warmup = min(self._choice.warmup_steps, self._steps // 10)
-        if step < warmup:
-            return self._factor * (step + 1) / warmup
-        if self._choice.schedule == "cosine":
-            return 0.5 + 0.5 * math.cos(math.pi * (step - warmup) / max(1, self._steps - warmup))
-        return self._factor
 
     def validated(self, score: float) -> None:
         """Take note of a validation score: schedule plateau lowers the rate when it stays away from its best."""

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from modelsgenesis.models.evaluation import evaluating
 from modelsgenesis.models.norm import running_statistics
+from modelsgenesis.progress import Progress
 
 Array = npt.NDArray[np.float64]
 FOLDS = 5
@@ -21,7 +22,12 @@ FARTHEST = 10.0
 to no deviation where these are left out, and without a limit one of them would decide R²."""
 
 
-def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]], untrained: bool = False) -> float:
+def probe(
+    backbone: nn.Module,
+    batches: Sequence[tuple[Tensor, Array]],
+    untrained: bool = False,
+    progress: Progress | None = None,
+) -> float:
     """R² (mean over the axes) of predicting the normalised position of cubes from frozen encoder features.
 
     The features are mean and standard deviation of every channel at every level of the encoder; ridge regression, its
@@ -32,6 +38,7 @@ def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]], untraine
         backbone: left as it is; evaluated with its running statistics.
         batches: (cubes (N, C, X, Y, Z), positions (N, axes) in 0 to 1).
         untrained: the backbone has no running statistics yet; a copy of it takes them from these cubes.
+        progress: told of every cube whose features are there.
     """
     from sklearn.linear_model import RidgeCV  # takes seconds to import
     from sklearn.metrics import r2_score
@@ -40,8 +47,9 @@ def probe(backbone: nn.Module, batches: Sequence[tuple[Tensor, Array]], untraine
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
     encoder: Any = _with_statistics_of(backbone, batches) if untrained else backbone
+    shown = batches if progress is None else progress.over(batches, len(batches[0][0]))
     with evaluating(encoder), running_statistics(encoder):
-        features = np.concatenate([_pooled(encoder.encode(cubes)) for cubes, _ in batches])
+        features = np.concatenate([_pooled(encoder.encode(cubes)) for cubes, _ in shown])
     positions = np.concatenate([position for _, position in batches])
     limited = FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST})
     model = make_pipeline(StandardScaler(), limited, RidgeCV(PENALTIES))

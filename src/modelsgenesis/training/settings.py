@@ -3,6 +3,7 @@
 from typing import Literal
 
 from modelsgenesis.config import settings
+from modelsgenesis.errors import UsageError
 
 
 @settings
@@ -47,6 +48,8 @@ class LoopSettings:
     """Micro-batches a step; batch_size must be divisible by it."""
     validate_every: int = 500
     """Steps between validations; a checkpoint is written after each."""
+    keep_at: tuple[int, ...] = ()
+    """Items (cubes) after which the weights of that moment are kept, as `weights-100000-cubes.safetensors`."""
     patience: int = 0
     """Stop after this many validations without improvement; 0 never."""
     precision: str = "auto"
@@ -61,3 +64,8 @@ class LoopSettings:
     """auto, cpu, cuda or mps."""
     workers: int = -1
     """Loader processes; 0 loads in the training process, -1: 0 on a CPU, else up to 8."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for weights to be kept before the first item."""
+        if any(mark < 1 for mark in self.keep_at):
+            raise UsageError(f"loop.keep_at: {self.keep_at}: numbers of items must be 1 or more")

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.progress import tell
 from modelsgenesis.run import Run
+from modelsgenesis.training import continuing
 from modelsgenesis.training.interrupt import InterruptedRunError
 from modelsgenesis.types import JSON
 
@@ -13,17 +15,23 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def begin(fabric: "Fabric", run: Run, command: str, config: Any, data: str, resume: bool) -> bool:
-    """`Run.begin` in the first process; the others, started alike on further devices, learn what came of it."""
+def begin(fabric: "Fabric", run: Run, command: str, config: Any, data: str, resume: bool, longer: bool = True) -> bool:
+    """`Run.begin` in the first process; the others, started alike on further devices, learn what came of it.
+
+    With `longer` a run may go on beyond the steps it was begun with.
+    """
+    may_change = continuing.may_change if longer else continuing.may_change_but_length
     outcome: bool | GenesisError = False
     if fabric.is_global_zero:
         try:
-            outcome = run.begin(command, config, data, resume)
+            outcome = run.begin(command, config, data, resume, may_change)
         except GenesisError as error:
             outcome = error
     outcome = fabric.broadcast(outcome)
     if isinstance(outcome, GenesisError):
         raise outcome
+    if not outcome:
+        tell(f"{run.path}: is finished; nothing is left to do")
     return outcome
 
 

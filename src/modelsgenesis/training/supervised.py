@@ -1,6 +1,7 @@
 """Training on labelled cases: the items, and the task that the loop runs."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from modelsgenesis.training.inference import Recipe
 from modelsgenesis.training.loop import Batch
 from modelsgenesis.training.losses import Loss
 from modelsgenesis.training.settings import LoopSettings
-from modelsgenesis.types import FloatArray
+from modelsgenesis.types import JSON, FloatArray
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -103,15 +104,23 @@ class Supervised:
         loop: batches.
         loss: of logits and truth.
         check: validation.
-        keep: stores (network, score, step), the best so far.
+        save: writes (network, path, what there is to say about it).
+        best: where the best weights so far are written.
     """
 
     unit, lower_is_better = "items", False
 
     def __init__(
-        self, items: Items, loop: LoopSettings, loss: Loss, check: Check, keep: Callable[[nn.Module, float, int], None]
+        self,
+        items: Items,
+        loop: LoopSettings,
+        loss: Loss,
+        check: Check,
+        save: Callable[[nn.Module, Path, JSON], None],
+        best: Path,
     ) -> None:
-        self._items, self._loop, self._loss, self._check, self._keep = items, loop, loss, check, keep
+        self._items, self._loop, self._loss, self._check = items, loop, loss, check
+        self._save, self._best = save, best
         self.monitor = check.monitor
 
     def batches(self, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
@@ -129,4 +138,8 @@ class Supervised:
 
     def keep(self, network: nn.Module, score: float, step: int) -> None:
         """Store the weights, the best so far."""
-        self._keep(network, score, step)
+        self._save(network, self._best, {"step": step, "validation": score})
+
+    def save(self, network: nn.Module, path: Path, about: JSON) -> None:
+        """Write the weights to `path`, with where they come from and what there is to say `about` them."""
+        self._save(network, path, about)

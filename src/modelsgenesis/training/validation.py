@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from modelsgenesis.config import settings
 from modelsgenesis.data.cubes import Cube, CubeSampler
 from modelsgenesis.models.norm import running_statistics
+from modelsgenesis.progress import Progress
 from modelsgenesis.proxies.restoration import restore
 from modelsgenesis.streams import PROBE, VALIDATION, generator
 from modelsgenesis.training.figures import Restored
@@ -48,6 +49,7 @@ class RestorationCheck:
         network: the network at its random start; a copy of it gives the probe's baseline.
         config: the `PretrainSettings`.
         fabric: places the batches.
+        baselines: those of the same run, where they are known already; found otherwise, which takes a validation.
 
     Attributes:
         baselines: mean squared error of `nothing` (the distorted input itself), `constant` (the best one for the whole
@@ -55,22 +57,31 @@ class RestorationCheck:
     """
 
     def __init__(
-        self, distortions: Mixture, sampler: CubeSampler, network: nn.Module, config: Any, fabric: "Fabric"
+        self,
+        distortions: Mixture,
+        sampler: CubeSampler,
+        network: nn.Module,
+        config: Any,
+        fabric: "Fabric",
+        baselines: dict[str, float] | None = None,
     ) -> None:
         self._mixture, self._sampler, self._config, self._fabric = distortions, sampler, config, fabric
-        self._size = config.loop.batch_size
+        self._size = config.loop.batch_size // config.loop.accumulate  # as many as pass at once in training
         self._probe_batches: list[tuple[Tensor, npt.NDArray[np.float64]]] | None = None
-        self.baselines = self._errors_of_baselines()
-        self.baselines["probe"] = self._probe(network.to(fabric.device), untrained=config.init.startswith("scratch"))
+        self.baselines = baselines or self._find_baselines(network)
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`validation` (mean squared error under the mixture), `share` of the best constant's, each distortion alone,
         and the `probe`'s R²."""
-        error = self._error(network, self._batches(self._mixture, self._config.check.cubes))
-        scores = {"validation": error, "share": error / self.baselines["constant"]}
-        for name in ALONE:
-            scores[name] = self._error(network, self._batches(single(name), self._config.check.cubes_alone))
-        return {**scores, "probe": self._probe(network)}
+        check = self._config.check
+        total = check.cubes + len(ALONE) * check.cubes_alone + check.probe_cubes
+        with Progress(total, "validation", "cubes", part=True) as progress:
+            error = self._error(network, progress.over(self._batches(self._mixture, check.cubes), self._size))
+            scores = {"validation": error, "share": error / self.baselines["constant"]}
+            for name in ALONE:
+                batches = self._batches(single(name), check.cubes_alone)
+                scores[name] = self._error(network, progress.over(batches, self._size))
+            return {**scores, "probe": self._probe(network, progress)}
 
     def examples(self, network: nn.Module) -> list[Restored]:
         """The first cubes of the validation."""
@@ -108,9 +119,17 @@ class RestorationCheck:
         with running_statistics(network):
             return restore(network, self._fabric.to_device(distorted)).cpu()
 
-    def _errors_of_baselines(self) -> dict[str, float]:
+    def _find_baselines(self, network: nn.Module) -> dict[str, float]:
+        check = self._config.check
+        with Progress(check.cubes, "baselines", "cubes") as progress:
+            found = self._errors_of_baselines(progress)
+        with Progress(check.probe_cubes, "probe of the random network", "cubes") as progress:
+            return {**found, "probe": self._probe(network.to(self._fabric.device), progress, untrained=True)}
+
+    def _errors_of_baselines(self, progress: Progress) -> dict[str, float]:
         nothing, own, means, squares = [], [], [], []
-        for distorted, target in self._batches(self._mixture, self._config.check.cubes):
+        batches = self._batches(self._mixture, self._config.check.cubes)
+        for distorted, target in progress.over(batches, self._size):
             distorted, target = distorted.double().flatten(1), target.double().flatten(1)
             nothing.append((distorted - target).square().mean().item())
             own.append(target.var(1, correction=0).mean().item())
@@ -119,11 +138,11 @@ class RestorationCheck:
         constant = float(np.mean(squares) - np.mean(means) ** 2)
         return {"nothing": float(np.mean(nothing)), "constant": constant, "own mean": float(np.mean(own))}
 
-    def _probe(self, network: nn.Module, untrained: bool = False) -> float:
+    def _probe(self, network: nn.Module, progress: Progress, untrained: bool = False) -> float:
         if self._probe_batches is None:
             self._probe_batches = list(self._positions())
         backbone: Any = network.backbone
-        return probe(backbone, self._probe_batches, untrained)
+        return probe(backbone, self._probe_batches, untrained, progress)
 
     def _positions(self) -> Iterator[tuple[Tensor, npt.NDArray[np.float64]]]:
         for start in range(0, self._config.check.probe_cubes, PROBE_BATCH):
