@@ -23,7 +23,7 @@ def nnunet(folder: Path) -> Path:
 
 
 def decathlon(folder: Path) -> Path:
-    write_segmentation(folder, COUNT, 0, "lung", SMALL)
+    write_segmentation(folder, COUNT, 0, ("lung",), SMALL)
     path = folder / "dataset.json"
     description = json.loads(path.read_text())
     labels = {str(value): name for name, value in description["labels"].items()}
@@ -64,6 +64,11 @@ def cad_pe(folder: Path) -> Path:
 
 def lits(folder: Path) -> Path:
     write_phantoms("lcs", folder, COUNT, 0, *CT)
+    return folder
+
+
+def organs(folder: Path) -> Path:
+    write_phantoms("organs", folder, COUNT, 0, *CT)
     return folder
 
 
@@ -110,6 +115,7 @@ SAMPLES: dict[str, tuple[Callable[[Path], Path], ...]] = {
     "ecc": (cad_pe,),
     "lcs": (lits,),
     "bms": (brats2018,),
+    "organs": (organs,),
     "dxc": (chestxray14,),
     "iuc": (carotid,),
     "cubs": (cubs,),

@@ -11,7 +11,7 @@ from modelsgenesis.evaluate.statistics import over_seeds
 from modelsgenesis.files import write_csv
 from modelsgenesis.finetune import FinetuneSettings, finetune
 from modelsgenesis.models import BackboneSettings
-from modelsgenesis.phantoms.anatomy import LABELS
+from modelsgenesis.phantoms.anatomy import LABELS, ORGANS
 from modelsgenesis.phantoms.chest import write_segmentation, write_unlabelled
 from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.pretrain import summary as pretrain_summary
@@ -24,7 +24,6 @@ from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.validation import RestorationCheckSettings
 
-ORGANS = ("lung", "heart", "liver")
 ARMS = ("scratch", "genesis")
 WHAT_IT_SHOWS = (
     "Minutes of pre-training on phantoms show the mechanism, not the benefit: on real scans the length of pre-training "

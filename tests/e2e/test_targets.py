@@ -19,6 +19,7 @@ FLAGS = {
     "ncs": f"{VOLUME} --images.spacing 4 4 4",
     "ecc": f"{VOLUME} --images.spacing 4 4 4 --options orientation vessel",
     "lcs": VOLUME,
+    "organs": VOLUME,
     "bms": f"{VOLUME} --options modalities flair,t1ce",
     "dxc": IMAGE,
     "iuc": IMAGE,
@@ -27,7 +28,15 @@ FLAGS = {
     "medmnist3d": VOLUME,
 }
 """What makes each small; `folder` has tests of its own."""
-METRIC = {"ncc": "cpm", "ncs": "paper_iou", "ecc": "auc", "lcs": "paper_iou", "bms": "paper_iou", "cubs": "dice"}
+METRIC = {
+    "ncc": "cpm",
+    "ncs": "paper_iou",
+    "ecc": "auc",
+    "lcs": "paper_iou",
+    "bms": "paper_iou",
+    "organs": "dice",
+    "cubs": "dice",
+}
 
 
 def genesis(line: str) -> None:

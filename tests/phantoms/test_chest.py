@@ -97,7 +97,7 @@ def test_unlabelled_scans_hold_the_phantom_in_lps(tmp_path: Path) -> None:
 
 
 def test_segmentation_is_an_nnunet_data_set(tmp_path: Path) -> None:
-    write_segmentation(tmp_path, 2, seed=3, label="liver", shape=SMALL, spacing=COARSE)
+    write_segmentation(tmp_path, 2, seed=3, organs=("liver",), shape=SMALL, spacing=COARSE)
     description = json.loads((tmp_path / "dataset.json").read_text())
     assert description["labels"] == {"background": 0, "liver": 1}
     assert description["numTraining"] == 2
@@ -110,8 +110,9 @@ def test_segmentation_is_an_nnunet_data_set(tmp_path: Path) -> None:
 
 
 def test_unknown_label_lists_the_valid_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="lung, heart, liver"):
-        write_segmentation(tmp_path, 1, seed=0, label="kidney")
+    for organs in (("lung", "kidney"), ()):
+        with pytest.raises(UsageError, match="organs .* must be one or more of lung, heart, liver"):
+            write_segmentation(tmp_path, 1, seed=0, organs=organs)
 
 
 def test_classification_cubes_differ_by_their_nodule(tmp_path: Path) -> None:

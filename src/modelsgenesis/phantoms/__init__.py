@@ -8,6 +8,8 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.types import Shape, Spacing
 
 _CT: Shape = (256, 256, 128)
+_TORSO: Shape = (224, 160, 144)
+_TORSO_MM: Spacing = (1.7, 1.7, 1.7)
 _MR: Shape = (120, 120, 78)
 _MR_MM: Spacing = (2.0, 2.0, 2.0)
 
@@ -37,6 +39,7 @@ LAYOUTS = {
     "ncs": Layout("lidc:write_lidc", "the same patients as LIDC-IDRI: DICOM and the outlines of four readers", _CT),
     "ecc": Layout("ctpa:write_ctpa", "CT of pulmonary arteries with emboli, as CAD-PE, with candidates.csv", _CT),
     "lcs": Layout("lits:write_lits", "abdominal CT with liver and lesions, as LiTS", _CT),
+    "organs": Layout("organs:write_organs", "chest CT with lung, heart and liver (nnU-Net v2)", _TORSO, _TORSO_MM),
     "bms": Layout("brats:write_brats2018", "brain MR with gliomas, four sequences, as BraTS 2018", _MR, _MR_MM),
     "dxc": Layout("chestxray14:write_chestxray14", "chest X-rays with findings, as ChestX-ray14"),
     "iuc": Layout("iuc:write_iuc", "videos of the carotid artery and regions in them (frames and rois.csv)"),

@@ -21,6 +21,9 @@ Line = Sequence[Place]
 LABELS = {"lung": 1, "heart": 2, "liver": 3, "nodule": 4, "aorta": 5, "bone": 6, "airway": 7}
 """Values of the label map; 0 is everything else. Vessels inside the lungs count as lung."""
 
+ORGANS = ("lung", "heart", "liver")
+"""Those that are learnt from few labels."""
+
 
 @dataclass(frozen=True)
 class Blood:

@@ -5,6 +5,7 @@ lungs with fissures, bronchi, arteries and veins, heart and great vessels, liver
 what is mistaken for them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,7 +140,12 @@ def write_unlabelled(
 
 
 def write_segmentation(
-    folder: Path, count: int, seed: int, label: str | None = None, shape: Shape = SHAPE, spacing: Spacing = SPACING
+    folder: Path,
+    count: int,
+    seed: int,
+    organs: Sequence[str] = tuple(LABELS),
+    shape: Shape = SHAPE,
+    spacing: Spacing | None = SPACING,
 ) -> Path:
     """Write `count` scans and their label maps to `folder` as an nnU-Net v2 data set and return `folder`.
 
@@ -147,30 +153,44 @@ def write_segmentation(
     `training` of the Medical Segmentation Decathlon. Patients differ from those of the other writers at the same seed.
 
     Args:
-        label: a name in LABELS to make it a task of one organ (value 1); None keeps every organ.
+        organs: names in LABELS, which get the values 1, 2, ...; the rest is background. A nodule counts as lung unless
+            `nodule` is among them.
+        shape: voxels along (X, Y, Z).
+        spacing: mm; None draws each scan's as in real ones.
 
     Raises:
-        UsageError: `label` is not in LABELS.
+        UsageError: nothing to write, a bad shape or spacing, no organ, or one that is not in LABELS.
+        GenesisError: the disk refuses.
     """
-    if label is not None and label not in LABELS:
-        raise UsageError(f"chest phantom: no label {label!r}; valid: {', '.join(LABELS)}")
-    training = []
+    check_cases(count)
+    if not organs or not set(organs) <= set(LABELS):
+        raise UsageError(f"chest phantom: organs {list(organs)} must be one or more of {', '.join(LABELS)}")
+    values, training = _renumbered(organs), []
     for index in range(count):
         phantom = chest(patient(seed, CHEST_SEGMENTATION, index), shape, spacing)
-        truth = phantom.labels if label is None else (phantom.labels == LABELS[label]).astype(np.uint8)
         image, mask = f"imagesTr/chest_{index:04d}_0000.nii.gz", f"labelsTr/chest_{index:04d}.nii.gz"
-        write_nifti(hounsfield(phantom.array), spacing, folder / image)
-        write_nifti(truth, spacing, folder / mask)
+        write_nifti(hounsfield(phantom.array), phantom.spacing, folder / image)
+        write_nifti(values[phantom.labels], phantom.spacing, folder / mask)
         training.append({"image": f"./{image}", "label": f"./{mask}"})
-    write_json(folder / "dataset.json", _description(label, training))
+    write_json(folder / "dataset.json", _description(organs, training))
     return folder
 
 
-def _description(label: str | None, training: list[dict[str, str]]) -> dict[str, object]:
+def _renumbered(organs: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Value in LABELS -> value in the label map of these organs, (256,)."""
+    values = np.zeros(256, np.uint8)
+    for number, organ in enumerate(organs, start=1):
+        values[LABELS[organ]] = number
+    if "nodule" not in organs:
+        values[LABELS["nodule"]] = values[LABELS["lung"]]
+    return values
+
+
+def _description(organs: Sequence[str], training: list[dict[str, str]]) -> dict[str, object]:
     return {
         "name": "ChestPhantom",
         "channel_names": {"0": "CT"},
-        "labels": {"background": 0, **({label: 1} if label else LABELS)},
+        "labels": {"background": 0, **{organ: number for number, organ in enumerate(organs, start=1)}},
         "numTraining": len(training),
         "file_ending": ".nii.gz",
         "training": training,
