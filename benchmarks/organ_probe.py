@@ -157,14 +157,14 @@ def _settings(path: Path) -> BackboneSettings:
     return choice
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each file, and one for the random networks of each kind."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", type=Path, help=".safetensors files")
     parser.add_argument("--patients", type=int, default=24, help="half of them are for testing")
     parser.add_argument("--seed", type=int, default=1700, help="of the patients; another one than in pre-training")
     parser.add_argument("--spacing", type=float, default=1.7, help="mm per voxel, along each axis")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     kinds = {path: _settings(path) for path in given.weights}
     half = given.patients // 2
     sides = (range(half), range(half, given.patients))

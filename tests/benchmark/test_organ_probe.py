@@ -1,6 +1,5 @@
 """The probe of organs tells features that know the organ of a voxel from features that do not."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,8 +99,7 @@ def test_the_command_prints_a_line_a_file_and_one_of_chance(
     paths = [tmp_path / f"{name}.safetensors" for name in ("one", "two")]
     for path in paths:
         save_weights(path, build_backbone(BackboneSettings(**about)), {"backbone": about})  # type: ignore[arg-type]
-    monkeypatch.setattr(sys, "argv", ["organ_probe", *map(str, paths), "--patients", "4", "--spacing", "6"])
-    main()
+    main([*map(str, paths), "--patients", "4", "--spacing", "6"])
     title, *lines = capsys.readouterr().out.splitlines()
     assert title.split() == ["weights", "balanced", *CLASSES]
     assert [line.split()[0] for line in lines] == ["one", "two", "random"]
@@ -110,7 +108,6 @@ def test_the_command_prints_a_line_a_file_and_one_of_chance(
         assert balanced == pytest.approx(np.mean(shares), abs=2e-3)
 
 
-def test_networks_of_images_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["organ_probe", str(ROOT / "weights" / "genesis_phantom_xray.safetensors")])
+def test_networks_of_images_are_refused() -> None:
     with pytest.raises(UsageError, match="unet2d is for images"):
-        main()
+        main([str(ROOT / "weights" / "genesis_phantom_xray.safetensors")])
