@@ -249,7 +249,8 @@ def benchmark(given: Arguments) -> None:
     Example: genesis benchmark phantom-tiny --out benchmark --processes 2
 
     The plan is a YAML file (docs/benchmark.md) or one of those that come with the package: phantom-tiny, difficulty,
-    phantom-full, phantom-full-gpu, label-efficiency, fine-tuning, distortions, dimensions, domains, papers.
+    phantom-full, phantom-full-gpu, label-efficiency, fine-tuning, distortions, dimensions, domains, organs,
+    papers.
     Interrupted, even killed, the same command goes on; what failed is tried again.
     """
     from modelsgenesis.benchmark.run import benchmark as run
