@@ -18,12 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from modelsgenesis.config import build
-from modelsgenesis.data.cubes import CubeSampler, CubeSettings, generator
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
+from modelsgenesis.data.scale import mismatch
 from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.weights import initialise, provenance_of
 from modelsgenesis.proxies.restoration import Restoration, restore
+from modelsgenesis.streams import generator
 from modelsgenesis.training.initial import mismatches
 from modelsgenesis.types import JSON
 
@@ -42,9 +44,17 @@ class Errors:
     constant: float
 
 
-def clean(store: Store, provenance: JSON, count: int, seed: int) -> Tensor:
-    """`count` cubes (N, 1, ...) in [0, 1] of the shape that the weights were pre-trained with."""
+def clean(store: Store, path: Path, provenance: JSON, count: int, seed: int) -> Tensor:
+    """`count` cubes (N, 1, ...) in [0, 1] of the shape that the weights were pre-trained with, at the store's spacing.
+
+    Says on stderr where they are of another modality, window or scale than the cubes of the pre-training.
+    """
     sampler = CubeSampler(store, store.scans, CubeSettings(shape=tuple(provenance["cube"])))
+    of_store = store.scans[0]
+    warnings = mismatches(of_store.modality, of_store.intensity, provenance)
+    differing = mismatch(provenance.get("scale", {}), sampler.scale)
+    for warning in [*warnings, *([differing.sentence] if differing else [])]:
+        print(f"warning: {path.name}: {warning}", file=sys.stderr)
     return torch.from_numpy(np.stack([sampler.cube(generator(seed, item)).array for item in range(count)]))
 
 
@@ -99,9 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     titles = ("running", f"batch of {SMALL}", f"batch of {LARGE}", "constant")
     print(f"{'weights':<40} {'norm':>8} " + " ".join(f"{title:>10}" for title in titles))
     for path, provenance in about.items():
-        for warning in mismatches(store.scans[0].modality, store.scans[0].intensity, provenance):
-            print(f"warning: {path.name}: {warning}", file=sys.stderr)
-        found = errors(path, provenance, clean(store, provenance, given.cubes, given.seed))
+        found = errors(path, provenance, clean(store, path, provenance, given.cubes, given.seed))
         values = (found.running, found.small, found.large, found.constant)
         shown = " ".join(f"{value:10.4f}" for value in values)
         print(f"{path.stem:<40} {provenance['backbone']['norm']:>8} {shown}", flush=True)

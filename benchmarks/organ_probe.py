@@ -24,10 +24,12 @@ from modelsgenesis.data.intensity import Intensity, ct_window
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.load import load
+from modelsgenesis.models.norm import used_norm
 from modelsgenesis.models.weights import provenance_of
 from modelsgenesis.phantoms.anatomy import LABELS, ORGANS
 from modelsgenesis.phantoms.chest import chest
-from modelsgenesis.phantoms.patients import SEGMENTATION, patient
+from modelsgenesis.phantoms.patients import patient
+from modelsgenesis.streams import CHEST_SEGMENTATION
 from modelsgenesis.training.probe import FARTHEST, PENALTIES
 from modelsgenesis.types import Shape
 
@@ -75,7 +77,7 @@ def cubes_of(patients: Iterable[int], seed: int, spacing: float, intensity: Inte
     values[LABELS["nodule"]] = values[LABELS["lung"]]
     images, voxels, classes = [], [], []
     for index in patients:
-        rng = patient(seed, SEGMENTATION, index)
+        rng = patient(seed, CHEST_SEGMENTATION, index)
         phantom = chest(rng, FIELD, (spacing,) * 3)
         unit, labels = intensity.unit(intensity.encode(phantom.array)), values[phantom.labels]
         for _ in range(CUBES):
@@ -138,7 +140,7 @@ def probed(backbone: Any, training: Cubes, test: Cubes) -> Found:
 def random_network(choice: BackboneSettings, seed: int, cubes: Cubes) -> nn.Module:
     """A backbone that has learnt nothing, in evaluation mode; batch norms hold the statistics of `cubes`."""
     torch.manual_seed(seed)
-    backbone: Any = build_backbone(replace(choice, norm="running") if choice.norm == "batch" else choice)
+    backbone: Any = build_backbone(replace(choice, norm=used_norm(choice.norm, "", "")))
     for module in backbone.modules():
         if isinstance(module, _BatchNorm):
             module.momentum = None  # a plain average over the batches

@@ -77,6 +77,19 @@ def test_the_command_prints_a_line_a_file(
     assert len({line.split()[-1] for line in lines}) == 1  # the same cubes
 
 
+def test_cubes_that_the_weights_did_not_see_are_told(
+    phantom_store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fine = {"axes": 3, "spacing": {name: [1.7, 1.7, 1.7] for name in ("low", "median", "high")}}
+    path = tmp_path / "fine.safetensors"
+    save_weights(path, learnt("group"), {**about("group"), "modality": "mr", "scale": fine})
+    main([str(path), "--store", str(phantom_store.path), "--cubes", "8"])
+    modality, scale = capsys.readouterr().err.splitlines()
+    assert "trained on mr, these data are ct" in modality
+    assert "1.7 mm" in scale
+    assert "7 mm" in scale
+
+
 def test_what_cannot_be_measured_is_an_error(phantom_store: Store, cubes: Tensor, tmp_path: Path) -> None:
     headless = saved(tmp_path / "headless.safetensors", network("running").backbone, "running")
     with pytest.raises(GenesisError, match=r"headless\.safetensors: lacks out_tr\.final_conv\.weight, out_tr"):
