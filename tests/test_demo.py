@@ -11,8 +11,9 @@ from modelsgenesis.errors import UsageError
 TOY = DemoSettings(unlabelled=3, labelled=6, seeds=1, width=2, cube=32, pretrain_steps=2, finetune_steps=2)
 
 
-def test_the_whole_flow_and_its_files(tmp_path: Path) -> None:
-    said = demo(tmp_path, TOY)
+def test_the_whole_flow_and_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    said = demo(Path("..", tmp_path.parent.name, tmp_path.name), TOY)
     assert "show the mechanism, not the benefit" in said
     with (tmp_path / "comparison.csv").open() as handle:
         rows = list(csv.DictReader(handle))

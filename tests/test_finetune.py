@@ -37,6 +37,7 @@ from modelsgenesis.training.augmentation import Augmentation
 from modelsgenesis.training.inference import read_recipe
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.interrupt import InterruptedRunError
+from modelsgenesis.training.loop import _Trainer
 from modelsgenesis.training.settings import LoopSettings
 from modelsgenesis.training.supervised import Items
 
@@ -190,17 +191,17 @@ def test_runs_of_another_split_are_refused(run: Run, home: Path, config: Finetun
 def test_resumed_equals_uninterrupted(
     run: Run, home: Path, config: FinetuneSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Items.__getitem__
+    real = _Trainer.step
 
-    def killed(self: Items, item: int) -> Any:
-        if item >= 9:  # in the fifth step, after the checkpoint of the fourth
+    def killed(self: _Trainer, batch: Any, number: int) -> float:
+        if number == 4:  # the fifth step, after the checkpoint of the fourth
             raise KeyboardInterrupt
-        return real(self, item)
+        return real(self, batch, number)
 
-    monkeypatch.setattr(Items, "__getitem__", killed)
+    monkeypatch.setattr(_Trainer, "step", killed)
     with pytest.raises(InterruptedRunError, match="stopped at once, step 4 is saved; continue with --resume"):
         finetune("folder", home / "data", home / "resumed", config)
-    monkeypatch.setattr(Items, "__getitem__", real)
+    monkeypatch.setattr(_Trainer, "step", real)
     with pytest.raises(UsageError, match="holds an interrupted run; add --resume"):
         finetune("folder", home / "data", home / "resumed", config)
     resumed = finetune("folder", home / "data", home / "resumed", config, resume=True)

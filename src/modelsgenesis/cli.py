@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.places import located
 
 if TYPE_CHECKING:
     from modelsgenesis.types import JSON
@@ -373,7 +374,7 @@ def _facts(choice: Any) -> "JSON":
 
     if choice.what is None:
         return {"commands": ", ".join(COMMANDS), "targets": ", ".join(TARGETS.names()), "versions": versions(PACKAGES)}
-    path, target = Path(choice.what), choice.what.lower()
+    path, target = located(choice.what), choice.what.lower()
     if choice.data is not None:
         return describe_data(target, choice.data, choice.options, choice.verify)
     if Run(path).exists:
@@ -422,7 +423,7 @@ def _configured(given: Arguments, base: Any, cls: type[Any]) -> Any:
     from modelsgenesis.config import load
 
     path = _said(given, "--config")
-    return load(cls, Path(path), base) if path is not None else base
+    return load(cls, located(path), base) if path is not None else base
 
 
 def _said(given: Arguments, flag: str) -> str | None:

@@ -19,6 +19,7 @@ from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.rescaling import rescale, sizes
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
+from modelsgenesis.places import located
 from modelsgenesis.predict import Predictor
 from modelsgenesis.progress import tell
 from modelsgenesis.run import Run
@@ -108,6 +109,7 @@ def finetune(
     Raises UsageError for settings that do not fit, GenesisError naming the file for data that cannot be used,
     InterruptedRunError after Ctrl-C.
     """
+    out = located(out)
     described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
     backbone = resolve(config.backbone, origin, config.init, described.channels * config.patch.channels)
@@ -217,7 +219,7 @@ def _refuse_unfit(network: Any, data: PreparedTarget, config: FinetuneSettings) 
 
 
 def _cache(config: FinetuneSettings, out: Path) -> Path:
-    return Path(config.cache).absolute() if config.cache else out.absolute().parent / "cache"
+    return located(config.cache) if config.cache else out.parent / "cache"
 
 
 def _scope(config: FinetuneSettings, target: Target) -> str:

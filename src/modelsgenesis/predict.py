@@ -18,6 +18,7 @@ from modelsgenesis.evaluate.metrics import quantised
 from modelsgenesis.files import write_csv, write_json
 from modelsgenesis.models.folding import fold_norms
 from modelsgenesis.models.weights import initialise, read_weights
+from modelsgenesis.places import located
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
 from modelsgenesis.targets.patches import fit_scan
@@ -153,6 +154,7 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
     Raises UsageError for scans that do not exist and settings that cannot be, GenesisError when the run has no weights
     or no scan could be used.
     """
+    run_path, out = located(run_path), located(out)
     weights = Run(run_path).weights
     if not weights.is_file():
         raise GenesisError(f"{run_path}: has no {weights.name}; is it a finished run of genesis finetune?")

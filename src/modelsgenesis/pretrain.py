@@ -20,6 +20,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing, write_json
 from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.weights import HEAD_PREFIXES, LoadReport, initialise, save_weights
+from modelsgenesis.places import located
 from modelsgenesis.progress import tell
 from modelsgenesis.proxies import PROXIES
 from modelsgenesis.run import Run
@@ -95,7 +96,7 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     Raises UsageError for settings that do not fit, InterruptedRunError after Ctrl-C, GenesisError when the network
     collapses to a constant.
     """
-    store, run = open_store(store_path), Run(out)
+    store, run = open_store(store_path), Run(located(out))
     _refuse_unfit(config)
     fabric = make_fabric(config.loop)
     config = replace(config, loop=on_devices(config.loop, fabric))

@@ -74,7 +74,7 @@ def pretend(job: Job) -> JSON:
         trace.write(f"{job.name}\n")
     print(f"doing {job.name}")
     if job.spec.get("do") == "fail":
-        raise GenesisError(f"{job.name}: broken; mend it")
+        raise GenesisError(f"{Path(job.name).absolute()}: broken; mend it")
     if job.spec.get("do") == "crash":
         os._exit(7)
     if job.spec.get("do") == "raise":

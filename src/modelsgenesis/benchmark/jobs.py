@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from modelsgenesis.config import digest
 from modelsgenesis.files import file_digest
+from modelsgenesis.places import located
 from modelsgenesis.types import JSON
 
 Kind = Literal["phantoms", "store", "data", "pretraining", "tuning", "run"]
@@ -82,10 +82,10 @@ def _with_contents(job: Job, held: dict[str, str]) -> JSON:
     `held`: place -> digest of the files that other jobs start from too; each is read once.
     """
     kind, _, place = str(job.settings.get("init", "")).partition(":")
-    if kind != "file" or not Path(place).is_file():
+    if kind != "file" or not located(place).is_file():
         return job.spec
     if place not in held:
-        held[place] = file_digest(Path(place))
+        held[place] = file_digest(located(place))
     return {**job.spec, "settings": {**job.settings, "init": f"file:{held[place]}"}}
 
 

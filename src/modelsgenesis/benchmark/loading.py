@@ -11,6 +11,7 @@ from modelsgenesis.benchmark.matrix import place_of, source_of
 from modelsgenesis.benchmark.plan import DataSpec, InitSpec, Plan, StoreSpec
 from modelsgenesis.config import build, merge, read_yaml
 from modelsgenesis.errors import UsageError
+from modelsgenesis.places import located
 from modelsgenesis.types import JSON
 
 SECTIONS = ("paths", "data", "stores", "pretraining", "inits", "backbones", "tune")
@@ -62,10 +63,10 @@ def _find(name: str) -> Path:
     known = shipped()
     if name in known:
         return known[name]
-    path = Path(name)
+    path = located(name)
     if not path.is_file():
         raise UsageError(f"plan {name}: neither a file nor a shipped plan; shipped: {', '.join(known)}")
-    return path.absolute()
+    return path
 
 
 def _values(path: Path, seen: tuple[Path, ...]) -> JSON:
@@ -138,7 +139,7 @@ def _with_places(plan: Plan, given: dict[str, str], path: Path) -> Plan:
         raise UsageError(f"--data {unknown[0]}: {path.name} names no such data; it has {', '.join(_askable(plan))}")
     folder = path.parent
     paths = {name: _absolute(place, folder) if place else "" for name, place in plan.paths.items()}
-    mine = {name: str(Path(place).expanduser().absolute()) for name, place in given.items()}
+    mine = {name: str(located(place)) for name, place in given.items()}
     paths |= {name: place for name, place in mine.items() if name in paths}
     known = {name: place for name, place in paths.items() if place}
     known |= {name: f"data/{name}" for name, data in plan.data.items() if data.phantoms is not None}
@@ -174,7 +175,7 @@ def _with_places(plan: Plan, given: dict[str, str], path: Path) -> Plan:
 
 def _absolute(place: str, folder: Path) -> str:
     """`place` relative to `folder`; one that begins with a name still to be given stays as it is."""
-    return place if place.startswith("{") else str((folder / Path(place).expanduser()).absolute())
+    return place if place.startswith("{") else str(located(place if place.startswith("~") else folder / place))
 
 
 def _absolute_init(init: Any, folder: Path) -> Any:

@@ -26,6 +26,7 @@ from modelsgenesis.evaluate.leaks import LEAKING
 from modelsgenesis.evaluate.overview import overview
 from modelsgenesis.evaluate.reading import BENCHMARK, FAILURES, TUNING, benchmark_overlaps, load_benchmark
 from modelsgenesis.files import only_writer, write_json, write_text
+from modelsgenesis.places import located
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
 
@@ -58,6 +59,7 @@ def benchmark(
         UsageError: everything in the plan that does not fit, cells that were made with other settings.
         UnfinishedBenchmarkError: it was interrupted, or cells failed.
     """
+    out = located(out)
     loaded = load_plan(plan, places, only)
     check(loaded, plan)
     jobs = matrix(loaded)
@@ -187,7 +189,7 @@ def _places(out: Path, processes: int) -> list[Place]:
     given = os.environ.get("OMP_NUM_THREADS", "")
     most = int(given) if given.isdecimal() and int(given) else cores
     seats: list[Any] = [devices[number % len(devices)] if devices else None for number in range(count)]
-    return [Place(out.absolute(), max(1, min(most, cores // count)), seat) for seat in seats]
+    return [Place(out, max(1, min(most, cores // count)), seat) for seat in seats]
 
 
 def _devices() -> list[str]:

@@ -177,7 +177,8 @@ def _done(job: Job, perform: Callable[[Job], JSON]) -> JSON:
             return {"status": "finished", **perform(job)}
         except GenesisError as error:
             print(f"genesis: error: {error}", file=sys.stderr)
-            return {"status": "interrupted" if error.exit_code == 130 else "failed", "message": str(error)}
+            status = "interrupted" if error.exit_code == 130 else "failed"
+            return {"status": status, "message": str(error).replace(f"{Path.cwd()}/", "")}  # the folder may be moved
         except Exception as error:  # a fault of one job, whatever it is, must not cost the others
             traceback.print_exc()
             shown = " ".join(str(error).split())[:300]

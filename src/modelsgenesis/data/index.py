@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from modelsgenesis.data.dicom import is_dicom, list_series
 from modelsgenesis.data.headers import data_file
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.places import located
 
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd", ".nhdr")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -97,7 +98,7 @@ def index_sources(inputs: Sequence[str | Path], subject: str = "auto") -> list[S
 
 def _expand(given: str) -> list[Path]:
     """A path, or what a glob matches; absolute."""
-    path = Path(os.path.abspath(Path(given).expanduser()))  # noqa: PTH100 - keeps links, unlike Path.resolve
+    path = located(given)
     if path.exists():
         return [path]
     matches = _matches(Path(path.anchor), path.parts[1:]) if glob.has_magic(given) else []
@@ -113,7 +114,7 @@ def _matches(folder: Path, pattern: tuple[str, ...]) -> list[Path]:
     part, rest = pattern[0], pattern[1:]
     if part == "**":
         return [match for below in _folders(folder) for match in (_matches(below, rest) if rest else [below])]
-    if not glob.has_magic(part):
+    if not glob.has_magic(part) or (folder / part).exists():  # brackets may be part of a name
         return _matches(folder / part, rest) if (folder / part).exists() else []
     if not folder.is_dir():
         return []
@@ -183,7 +184,7 @@ def _with_subjects(sources: list[Source], rule: str) -> list[Source]:
         return [replace(source, subject=source.subject or source.identifier) for source in sources]
     if rule == "folder":
         return [replace(source, subject=source.path.parent.name or source.identifier) for source in sources]
-    table = _read_table(Path(rule))
+    table = _read_table(located(rule))
     subjects = [_look_up(table, source.path) for source in sources]
     missing = [source.path for source, subject in zip(sources, subjects, strict=True) if subject is None]
     if missing:

@@ -22,6 +22,7 @@ from modelsgenesis.data.voxels import voxel_digest
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import only_writer, read_json, write_csv, write_json
+from modelsgenesis.places import located
 from modelsgenesis.progress import Progress
 from modelsgenesis.types import JSON
 
@@ -104,7 +105,7 @@ def prepare(
         UsageError: inputs that do not exist, or a store made with other settings or from other files of the same name.
         GenesisError: no scan could be used, or the disk is full; what was stored stays good.
     """
-    config, store, began = config or PrepareSettings(), Path(out), time.monotonic()
+    config, store, began = config or PrepareSettings(), located(out), time.monotonic()
     sources = index_sources(inputs, config.subject)
     with only_writer(store, "genesis prepare", wait):
         _agree_on_settings(store, config)

@@ -19,6 +19,7 @@ from modelsgenesis.data.levels import level_factors, level_of
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest
 from modelsgenesis.data.tissue import Counts, border, count_blocks, read_counts
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.places import located
 from modelsgenesis.types import IntegerArray, Spacing
 
 K = TypeVar("K")
@@ -173,7 +174,7 @@ def open_store(path: str | Path) -> Store:
     Raises:
         GenesisError: when there is no store, or it holds no scan, or its manifest is damaged.
     """
-    folder = Path(path)
+    folder = located(path)
     if not (folder / MANIFEST).is_file():
         raise GenesisError(f"{folder}: is not a prepared store (no {MANIFEST}); make one with genesis prepare")
     scans = read_manifest(folder)
@@ -201,7 +202,7 @@ def add_scan(
     For arrays that come from memory; scans on disk go through `prepare`. One process at a time may add. With `levels`
     above 1, coarser copies are kept beside it, from which cubes of other spacings are cut (`data/levels`).
     """
-    folder = Path(path)
+    folder = located(path)
     if array.dtype != intensity.dtype:
         raise UsageError(f"{identifier}: {array.dtype} array, but the intensity map gives {intensity.dtype}; encode it")
     create_groups(folder)

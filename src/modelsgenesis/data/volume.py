@@ -17,6 +17,7 @@ from modelsgenesis.data.index import IMAGE_SUFFIXES
 from modelsgenesis.data.integrity import LARGEST_BYTES, check_file
 from modelsgenesis.data.itk import cause, to_image, write_image
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.places import located
 from modelsgenesis.types import FloatArray, Spacing
 
 WRITABLE = (".nii.gz", ".nii", ".mha", ".nrrd", ".png", ".tif", ".tiff")
@@ -64,7 +65,7 @@ def read_volume(path: str | Path, series: str | None = None, largest_bytes: int 
             impossible spacing, too large.
         UsageError: several series in the folder and none named, or a series that is not there.
     """
-    source = Path(path)
+    source = located(path)
     if not source.exists():
         raise GenesisError(f"{source}: no such file or folder; check the path")
     if source.is_dir():
@@ -227,7 +228,7 @@ def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, neares
         UsageError: wrong shape or an unknown suffix.
         GenesisError: the disk refuses.
     """
-    target = Path(path)
+    target = located(path)
     if not target.name.lower().endswith(WRITABLE):
         raise UsageError(f"{target}: cannot be written in this format; use one of {', '.join(WRITABLE)}")
     if array.shape != like.array.shape:

@@ -26,6 +26,7 @@ from modelsgenesis.evaluate.predictions import (
 )
 from modelsgenesis.evaluate.statistics import LEVEL, Interval, mean_interval, statistic_intervals
 from modelsgenesis.files import write_csv, write_json
+from modelsgenesis.places import located
 from modelsgenesis.progress import Progress
 from modelsgenesis.types import JSON
 
@@ -64,6 +65,7 @@ def evaluate_run(run_folder: Path, tolerance: float = TOLERANCE, seed: int = 0) 
     Raises:
         GenesisError: a file is absent, damaged, or lies on another grid than its truth; no case has a truth.
     """
+    run_folder = located(run_folder)
     folder = run_folder / "predictions"
     predictions = read_predictions(folder)
     if not any(case.truth is not None for case in predictions.cases):

@@ -14,6 +14,7 @@ from modelsgenesis.evaluate.leaks import Pairing, leaks, overlaps
 from modelsgenesis.evaluate.predictions import Segmentation, read_predictions
 from modelsgenesis.evaluate.results import CaseResult, Comparison, Failure, Leak, Result, Trial
 from modelsgenesis.files import read_json
+from modelsgenesis.places import located
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
 
@@ -127,7 +128,7 @@ def _origin(run: Run) -> Path | None:
     kind, _, rest = str(run.manifest()["init"]["source"]).partition(":")
     if kind != "run":
         return None
-    places = [Path(rest), *(parent / rest for parent in run.path.absolute().parents)]
+    places = [located(rest), *(located(parent / rest) for parent in run.path.absolute().parents)]
     return next((place for place in places if Run(place).exists), None)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
+from modelsgenesis.places import located
 from modelsgenesis.registry import Registry
 from modelsgenesis.types import JSON
 
@@ -108,7 +109,7 @@ def from_run(rest: str, network: nn.Module, scope: str, head: bool) -> LoadRepor
 
 def from_file(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:
     """A .safetensors file, or a PyTorch file holding a state dict (opened without running code)."""
-    return _load(f"file:{rest}", read_weights(Path(rest))[0], network, scope, head)
+    return _load(f"file:{rest}", read_weights(located(rest))[0], network, scope, head)
 
 
 INIT_SOURCES: Registry[InitSource] = Registry(
@@ -170,11 +171,11 @@ def provenance_of(uri: str) -> JSON:
     kind, _, rest = uri.partition(":")
     if kind not in ("run", "file"):
         return {}
-    return read_weights(_of_run(rest) if kind == "run" else Path(rest))[1]
+    return read_weights(_of_run(rest) if kind == "run" else located(rest))[1]
 
 
 def _of_run(folder: str) -> Path:
-    path = Path(folder) / "weights.safetensors"
+    path = located(folder) / "weights.safetensors"
     if not path.is_file():
         raise GenesisError(f"run:{folder}: has no {path.name}; is the run finished? (genesis ... --resume)")
     return path

@@ -1,5 +1,6 @@
 """Writing phantoms as image files: NIfTI, MetaImage, NRRD; whole or not at all."""
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -45,14 +46,14 @@ def placed(array: Voxels, spacing: Spacing, middle: tuple[float, ...] = (0, 0, 0
 def write_detached(image: Any, path: Path, compress: bool = False) -> None:
     """Write a SimpleITK image as `path` (.mhd) with its voxels beside it (.raw, or .zraw compressed).
 
-    The header names the voxel file, so both are made in a folder of their own; the header comes last.
+    The header names the voxel file, so both are made in a folder of their own, a temporary one of the system: where a
+    path holds a percent sign, ITK would write a slice a file. The header comes last.
     """
     import SimpleITK as sitk  # noqa: N813
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / path.name
         sitk.WriteImage(image, str(made), compress)
         for part in (made.with_name(path.stem + (".zraw" if compress else ".raw")), made):
             with replacing(path.with_name(part.name)) as temporary:
-                part.replace(temporary)
+                shutil.copyfile(part, temporary)

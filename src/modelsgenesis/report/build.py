@@ -12,6 +12,7 @@ from modelsgenesis.evaluate.analysis import Analysis, analyse
 from modelsgenesis.evaluate.cells import Cell
 from modelsgenesis.evaluate.results import Comparison, Result
 from modelsgenesis.files import write_text
+from modelsgenesis.places import located
 from modelsgenesis.report import detail
 from modelsgenesis.report.facts import Facts, common_settings, cost, read_facts, relative, spent, versions
 from modelsgenesis.report.gather import gather
@@ -74,7 +75,8 @@ def build_report(folders: Sequence[Path], out: Path, reference: str = "") -> Wri
 
 def write_report(comparison: Comparison, out: Path, left_out: Sequence[tuple[Path, str]] = ()) -> Written:
     """The same for a comparison that is loaded already."""
-    beside = out.absolute().parent
+    out = located(out)
+    beside = out.parent
     missing = list(left_out)
     facts = dict(_facts(comparison, beside, missing))
     pretrainings = list(_pretrainings(comparison, beside, missing))

@@ -12,6 +12,7 @@ from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.reading import BENCHMARK, load_benchmark, load_runs
 from modelsgenesis.evaluate.results import Comparison, Result
 from modelsgenesis.files import read_json
+from modelsgenesis.places import located
 from modelsgenesis.run import Run
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ def gather(folders: Sequence[Path], reference: str = "") -> Gathered:
     left_out: list[tuple[Path, str]] = []
     found: list[Comparison] = []
     loose: list[Path] = []
-    for folder in dict.fromkeys(folder.absolute() for folder in folders):
+    for folder in dict.fromkeys(located(folder) for folder in folders):
         places = list(_places(folder, DEPTH)) if folder.is_dir() else []
         if not places:
             left_out.append((folder, "no run folder in it" if folder.is_dir() else "there is no such folder"))
@@ -134,7 +135,7 @@ def _short_arms(found: list[Comparison]) -> list[Comparison]:
 
 def _last(source: str) -> str:
     """The folder of a run, or the file of weights without its ending."""
-    path = Path(source.partition(":")[2])
+    path = located(source.partition(":")[2])
     return path.name if source.startswith("run:") else path.stem
 
 

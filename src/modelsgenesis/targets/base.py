@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from modelsgenesis.config import build, settings
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.places import located
 from modelsgenesis.types import JSON
 
 TaskKind = Literal["segmentation", "classification", "multilabel"]
@@ -125,6 +126,7 @@ class TargetTask:
 
     def open(self, data: Path, options: Mapping[str, Any], cache: Path) -> Target:
         """The target at `data`; UsageError for unknown options or values, GenesisError for data that cannot be used."""
+        data, cache = located(data), located(cache)
         if not data.exists():
             raise GenesisError(f"{data}: no such file or folder; {self.download}")
         return self.read(data, build(self.options, dict(options), "options"), cache)

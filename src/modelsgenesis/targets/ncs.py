@@ -13,6 +13,7 @@ import numpy as np
 
 from modelsgenesis.config import settings
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.places import located
 from modelsgenesis.targets.base import Case, Target, TargetTask
 from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.targets.dicom_folders import SeriesFolder, find_series, visible
@@ -63,7 +64,7 @@ def _read(data: Path, options: NcsOptions, cache: Path) -> Target:
     """
     if not 1 <= options.readers <= READERS:
         raise UsageError(f"options.readers: {options.readers} must be 1 to {READERS}")
-    subsets = series_subsets(Path(options.luna16)) if options.luna16 else {}
+    subsets = series_subsets(located(options.luna16)) if options.luna16 else {}
     everything = find_series(data)
     series = [one for one in everything if one.modality == "CT"]
     if not series:
