@@ -43,5 +43,7 @@ def test_what_is_not_finite_ends_it(what: str, loss: Callable[[Tensor], Tensor],
     run.begin("finetune", loop, "digest", resume=False)
     network = nn.Sequential(nn.Linear(1, 1))
     network.backbone = SimpleNamespace(axes=2)  # type: ignore[assignment]
-    with pytest.raises(GenesisError, match=f"{what} is not finite at step 0; --resume with --loop.precision 32-true goes on"):
+    with pytest.raises(
+        GenesisError, match=f"{what} is not finite at step 0; --resume with --loop.precision 32-true goes on"
+    ):
         fit(_Task(loss), network, make_fabric(loop), run, loop, OptimSettings())
