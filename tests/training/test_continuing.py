@@ -120,7 +120,8 @@ def test_other_workers_and_memory_format(
     assert "  loop.workers: -1 before, 1 from here on" in capsys.readouterr().err
     whole = pretrain(store_path, tmp_path / "whole", TOY)
     for mine, theirs in zip(scores(resumed), scores(whole), strict=True):
-        assert mine == pytest.approx(theirs, rel=0.02, abs=0.02)
+        errors = [{name: value for name, value in entry.items() if name != "probe"} for entry in (mine, theirs)]
+        assert errors[0] == pytest.approx(errors[1], rel=0.02)
     assert resumed.manifest()["baselines"] == whole.manifest()["baselines"]
 
 

@@ -48,7 +48,7 @@ def test_pretraining_opens_with_what_it_does(store: Path, tmp_path: Path, capsys
     (left_out,) = (line for line in before if "left out" in line)
     assert "2 scans (scan4 24x24x7, scan5 24x24)" in left_out
     assert "--cubes.shape" in left_out
-    assert f"network: unet3d, width 2, norm batch; {run.manifest()['parameters']:,} parameters" in before
+    assert f"network: unet3d, width 2, norm {TOY.backbone.norm}; {run.manifest()['parameters']:,} parameters" in before
     assert "device: cpu, precision 32-true" in before
     assert "training: 12 steps of 4 cubes (48 cubes), a validation every 12" in before
     assert any(line.startswith("baselines: 8/8 cubes") for line in before)
