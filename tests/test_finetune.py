@@ -37,10 +37,12 @@ from modelsgenesis.training.augmentation import Augmentation
 from modelsgenesis.training.inference import read_recipe
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.interrupt import InterruptedRunError
-from modelsgenesis.training.settings import LoopSettings
+from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.supervised import Items
 
 LOOP = LoopSettings(steps=6, batch_size=2, validate_every=2, precision="32-true", accelerator="cpu", workers=0)
+CONSTANT = OptimSettings("adam", lr=1e-3, weight_decay=0.0, schedule="constant", warmup_steps=0)
+"""A rate for runs that are too short for the plateau of `FinetuneSettings`."""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,7 @@ def config(home: Path) -> FinetuneSettings:
         patch=PatchSettings((16, 16, 16)),
         backbone=BackboneChoice(width=2),
         loop=LOOP,
+        optim=CONSTANT,
     )
 
 

@@ -38,6 +38,7 @@ from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
 from modelsgenesis.training.opening import extent, open_with
+from modelsgenesis.training.patience import refuse_idle_patience
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
@@ -92,7 +93,33 @@ class FinetuneSettings:
 
 def papers_settings(target: str) -> FinetuneSettings:
     """The papers' settings for the target task called `target`; UsageError when there is none of that name."""
-    return overlaid(FinetuneSettings, None, TARGETS.get(target).recipe, f"recipe of {target}")
+    return overlaid(FinetuneSettings(), TARGETS.get(target).recipe, f"recipe of {target}")
+
+
+def recipe_facts(target: str) -> JSON:
+    """How `papers_settings` train the target task called `target`, for `genesis info`; raises as they do."""
+    chosen = papers_settings(target)
+    loop, optim = chosen.loop, chosen.optim
+    plateau = {"factor": optim.plateau_factor, "patience": optim.plateau_patience, "floor": optim.floor}
+    return {
+        "optimiser": optim.optimiser,
+        "rate": optim.lr,
+        "schedule": optim.schedule,
+        **(plateau if optim.schedule == "plateau" else {}),
+        "warm-up": optim.warmup_steps,
+        "decay": optim.weight_decay,
+        "clip": optim.clip,
+        "loss": chosen.loss,
+        "augmentation": chosen.augmentation,
+        "sampling": chosen.sampling,
+        "modality": chosen.images.modality,
+        **({"spacing": chosen.images.spacing} if chosen.images.spacing else {}),
+        "patch": "x".join(map(str, chosen.patch.shape)),
+        "steps": loop.steps,
+        "batch": loop.batch_size,
+        "validated every": loop.validate_every,
+        "ends early after": loop.patience,
+    }
 
 
 def finetune(
@@ -108,6 +135,7 @@ def finetune(
     Raises UsageError for settings that do not fit, GenesisError naming the file for data that cannot be used,
     InterruptedRunError after Ctrl-C.
     """
+    refuse_idle_patience(config.loop, config.optim)
     described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
     backbone = resolve(config.backbone, origin, config.init, described.channels * config.patch.channels)
