@@ -347,6 +347,28 @@ def test_stops_early(home: Path, config: FinetuneSettings) -> None:
     assert stopped.manifest()["best"]["step"] == 1
 
 
+@pytest.mark.parametrize("on", ["scans", "patches"])
+def test_a_structure_that_is_predicted_nowhere_is_told(
+    on: str, home: Path, config: FinetuneSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At a rate of 0 the head's own start decides: it expects the lung, and so the liver nowhere."""
+
+    def lung_alone(network: DenseNetwork, _shares: torch.Tensor) -> None:
+        with torch.no_grad():
+            network.out_tr.final_conv.bias.copy_(torch.tensor([0.0, 50.0, -50.0]))  # type: ignore[union-attr]
+
+    still = replace(config, loop=short(), optim=replace(CONSTANT, lr=0.0), check=replace(config.check, on=on, patches=8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DenseNetwork, "expect", lung_alone)
+        found = finetune("folder", home / "data", tmp_path / "run", still)
+    said = "liver: predicted nowhere by the best weights, though the validation cases have it"
+    assert [entry["missed"] for entry in found.metrics()] == [["liver"]]
+    assert found.manifest()["best"]["missed"] == ["liver"]
+    assert any(said in warning for warning in found.manifest()["warnings"])
+    assert f"warning: {said}" in summary(found)
+    assert "warning: predicted nowhere, though the validation cases have it: liver\n" in capsys.readouterr().err
+
+
 def test_validation_on_patches_and_resampled(home: Path, config: FinetuneSettings, tmp_path: Path) -> None:
     coarse = replace(
         config,

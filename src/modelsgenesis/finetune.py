@@ -219,7 +219,18 @@ def _train(
             predict_held_out(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
         metrics = run.metrics()
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
-        run.finish(best=next((entry for entry in metrics if entry["step"] == state.best_step), {}))
+        best: JSON = next((entry for entry in metrics if entry["step"] == state.best_step), {})
+        run.finish(best=best, warnings=[*warnings, *_of_missed(best)])
+
+
+def _of_missed(best: JSON) -> list[str]:
+    """The warning that stays with the weights of the validation `best`."""
+    if not best.get("missed"):
+        return []
+    return [
+        f"{', '.join(best['missed'])}: predicted nowhere by the best weights, though the validation cases have it; "
+        "train longer (loop.steps), or at another optim.lr"
+    ]
 
 
 def _taken(convolution: str, report: LoadReport) -> bool:
@@ -354,6 +365,7 @@ def summary(run: Run) -> str:
         [
             f"{manifest['task']}: {', '.join(f'{count} {side}' for side, count in subjects.items())} subjects",
             f"validation {monitor} {best[monitor]:.3f} at step {best['step']}" + (f" ({others})" if others else ""),
+            *(f"warning: {warning}" for warning in _of_missed(best)),
             f"weights: {run.weights}",
             *([f"predictions of the test cases: {run.predictions}"] if run.predictions.is_dir() else []),
         ]

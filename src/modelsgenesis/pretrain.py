@@ -204,6 +204,7 @@ class _Pretraining:
     """The loop's task: batches of distorted cubes, the proxy's loss, the check on unseen subjects."""
 
     unit, monitor, lower_is_better = "cubes", "validation", True
+    missed: tuple[str, ...] = ()
 
     def __init__(self, config: PretrainSettings, run: Run, sampler: CubeSampler, check: RestorationCheck) -> None:
         self._config, self._run, self.check = config, run, check
