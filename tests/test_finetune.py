@@ -357,7 +357,9 @@ def test_a_structure_that_is_predicted_nowhere_is_told(
         with torch.no_grad():
             network.out_tr.final_conv.bias.copy_(torch.tensor([0.0, 50.0, -50.0]))  # type: ignore[union-attr]
 
-    still = replace(config, loop=short(), optim=replace(CONSTANT, lr=0.0), check=replace(config.check, on=on, patches=8))
+    still = replace(
+        config, loop=short(), optim=replace(CONSTANT, lr=0.0), check=replace(config.check, on=on, patches=8)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DenseNetwork, "expect", lung_alone)
         found = finetune("folder", home / "data", tmp_path / "run", still)

@@ -94,7 +94,7 @@ class SegmentationCheck:
         predicted, truth = [], []
         for start in range(0, self._choice.patches, size):
             items = range(start, start + size)
-            pairs = [self._sampler.patch(generator(self._seed, VALIDATION, item)) for item in items]
+            pairs = [self._sampler.patch(generator(self._seed, VALIDATION, item), item) for item in items]
             images = torch.from_numpy(np.stack([image for image, _ in pairs]))
             with evaluating(network):
                 logits = network.forward(images.to(next(network.parameters()).device))

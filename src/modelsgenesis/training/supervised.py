@@ -58,7 +58,7 @@ class Items(Dataset[Item]):
     def __getitem__(self, item: int) -> Item:
         rng = generator(self._seed, FINETUNING, item)
         if self._sampler is not None:
-            patch, label = self._sampler.patch(rng)
+            patch, label = self._sampler.patch(rng, item)
             image, structures = self._augmentation.apply(patch, label[None], rng)
             return image, structures
         group = self._groups[int(rng.integers(len(self._groups)))]
