@@ -161,7 +161,7 @@ def _cautions(comparison: Comparison, analysis: Analysis) -> Iterator[str]:
     yield from _unpaired(analysis)
     yield from _unfinished(comparison)
     yield from _undefined(comparison.results)
-    yield from _missed(comparison.results)
+    yield from _died(comparison.results)
 
 
 def _unpaired(analysis: Analysis) -> Iterator[str]:
@@ -212,7 +212,7 @@ def _undefined(results: Sequence[Result]) -> Iterator[str]:
         yield f"{capital(counted(len(lost), 'run'))} {verb} no defined score and {also} left out of the means."
 
 
-def _missed(results: Sequence[Result]) -> Iterator[str]:
+def _died(results: Sequence[Result]) -> Iterator[str]:
     """Trainings in which a structure died; a mean over seeds hides them."""
     lost = [result for result in results if result.missed]
     if lost:
