@@ -1,5 +1,6 @@
 """Settings files: every recipe loads, every error is reported at once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_a_file_overlays_its_base(tmp_path: Path) -> None:
     merged = load(PretrainSettings, path, preset("released"))
     assert (merged.optim.lr, merged.seed) == (1e-4, 7)
     assert merged.optim.optimiser == "sgd"
+
+
+def test_a_part_that_is_named_keeps_the_rest_of_its_base(tmp_path: Path) -> None:
+    """Of `FinetuneSettings`, whose optimiser is not that of `OptimSettings`: with a base, and without one."""
+    path = tmp_path / "config.yaml"
+    path.write_text("optim: {lr: 1e-2}\nloop: {steps: 9000}\n")
+    for found in (load(FinetuneSettings, path), load(FinetuneSettings, path, FinetuneSettings())):
+        assert found == replace(
+            FinetuneSettings(),
+            optim=replace(FinetuneSettings().optim, lr=1e-2),
+            loop=replace(FinetuneSettings().loop, steps=9000),
+        )
 
 
 def test_all_errors_come_at_once_with_the_valid_names() -> None:

@@ -38,10 +38,12 @@ from modelsgenesis.training.inference import read_recipe
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.interrupt import InterruptedRunError
 from modelsgenesis.training.loop import _Trainer
-from modelsgenesis.training.settings import LoopSettings
+from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.supervised import Items
 
 LOOP = LoopSettings(steps=6, batch_size=2, validate_every=2, precision="32-true", accelerator="cpu", workers=0)
+CONSTANT = OptimSettings("adam", lr=1e-3, weight_decay=0.0, schedule="constant", warmup_steps=0)
+"""A rate for runs that are too short for the plateau of `FinetuneSettings`."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,7 @@ def config(home: Path) -> FinetuneSettings:
         patch=PatchSettings((16, 16, 16)),
         backbone=BackboneChoice(width=2),
         loop=LOOP,
+        optim=CONSTANT,
     )
 
 
@@ -343,6 +346,30 @@ def test_stops_early(home: Path, config: FinetuneSettings) -> None:
     stopped = finetune("folder", home / "data", home / "still", still)
     assert [entry["step"] for entry in stopped.metrics()] == [1, 2, 3]
     assert stopped.manifest()["best"]["step"] == 1
+
+
+@pytest.mark.parametrize("on", ["scans", "patches"])
+def test_a_structure_that_is_predicted_nowhere_is_told(
+    on: str, home: Path, config: FinetuneSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At a rate of 0 the head's own start decides: it expects the lung, and so the liver nowhere."""
+
+    def lung_alone(network: DenseNetwork, _shares: torch.Tensor) -> None:
+        with torch.no_grad():
+            network.out_tr.final_conv.bias.copy_(torch.tensor([0.0, 50.0, -50.0]))  # type: ignore[union-attr]
+
+    still = replace(
+        config, loop=short(), optim=replace(CONSTANT, lr=0.0), check=replace(config.check, on=on, patches=8)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DenseNetwork, "expect", lung_alone)
+        found = finetune("folder", home / "data", tmp_path / "run", still)
+    said = "liver: predicted nowhere by the best weights, though the validation cases have it"
+    assert [entry["missed"] for entry in found.metrics()] == [["liver"]]
+    assert found.manifest()["best"]["missed"] == ["liver"]
+    assert any(said in warning for warning in found.manifest()["warnings"])
+    assert f"warning: {said}" in summary(found)
+    assert "warning: predicted nowhere, though the validation cases have it: liver\n" in capsys.readouterr().err
 
 
 def test_validation_on_patches_and_resampled(home: Path, config: FinetuneSettings, tmp_path: Path) -> None:

@@ -380,7 +380,9 @@ def _facts(choice: Any) -> "JSON":
     if Run(path).exists:
         return Run(path).manifest()
     if target in TARGETS.names() and not path.exists():
-        return describe_task(target)
+        from modelsgenesis.finetune import recipe_facts
+
+        return {**describe_task(target), "recipe": recipe_facts(target)}
     if path.is_file():
         from modelsgenesis.models.weights import describe_weights
 

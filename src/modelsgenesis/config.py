@@ -93,14 +93,18 @@ def read_yaml(path: Path) -> JSON:
 
 
 def load(cls: type[T], path: Path, base: T | None = None) -> T:
-    """Read the YAML file `path` into `cls`; names it leaves out keep the value they have in `base`."""
+    """Read the YAML file `path` into `cls`; names it leaves out keep the value they have in `base` (None: `cls()`)."""
     values = read_yaml(path)
-    return overlaid(cls, base, values, str(path))
+    return overlaid(cls() if base is None else base, values, str(path))
 
 
-def overlaid(cls: type[T], base: T | None, values: JSON, source: str) -> T:
-    """The settings `base` (None: the defaults) with the `values` of `source` in their places; raises as `build`."""
-    return build(cls, merge(to_dict(base) if base is not None else {}, values), source)
+def overlaid(base: T, values: JSON, source: str) -> T:
+    """The settings `base` with the `values` of `source` in their places; raises as `build`.
+
+    A base is always needed: a part of which `values` name one setting (`optim: {lr: 0.01}`) keeps the rest of what
+    `base` holds there, which need not be the defaults of that part's own class.
+    """
+    return build(type(base), merge(to_dict(base), values), source)
 
 
 def merge(base: JSON, values: JSON) -> JSON:

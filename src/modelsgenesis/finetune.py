@@ -39,6 +39,7 @@ from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 from modelsgenesis.training.loop import fit, make_fabric
 from modelsgenesis.training.losses import build_loss
 from modelsgenesis.training.opening import extent, open_with
+from modelsgenesis.training.patience import refuse_idle_patience
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
@@ -93,7 +94,33 @@ class FinetuneSettings:
 
 def papers_settings(target: str) -> FinetuneSettings:
     """The papers' settings for the target task called `target`; UsageError when there is none of that name."""
-    return overlaid(FinetuneSettings, None, TARGETS.get(target).recipe, f"recipe of {target}")
+    return overlaid(FinetuneSettings(), TARGETS.get(target).recipe, f"recipe of {target}")
+
+
+def recipe_facts(target: str) -> JSON:
+    """How `papers_settings` train the target task called `target`, for `genesis info`; raises as they do."""
+    chosen = papers_settings(target)
+    loop, optim = chosen.loop, chosen.optim
+    plateau = {"factor": optim.plateau_factor, "patience": optim.plateau_patience, "floor": optim.floor}
+    return {
+        "optimiser": optim.optimiser,
+        "rate": optim.lr,
+        "schedule": optim.schedule,
+        **(plateau if optim.schedule == "plateau" else {}),
+        "warm-up": optim.warmup_steps,
+        "decay": optim.weight_decay,
+        "clip": optim.clip,
+        "loss": chosen.loss,
+        "augmentation": chosen.augmentation,
+        "sampling": chosen.sampling,
+        "modality": chosen.images.modality,
+        **({"spacing": chosen.images.spacing} if chosen.images.spacing else {}),
+        "patch": "x".join(map(str, chosen.patch.shape)),
+        "steps": loop.steps,
+        "batch": loop.batch_size,
+        "validated every": loop.validate_every,
+        "ends early after": loop.patience,
+    }
 
 
 def finetune(
@@ -110,6 +137,7 @@ def finetune(
     InterruptedRunError after Ctrl-C.
     """
     out = located(out)
+    refuse_idle_patience(config.loop, config.optim)
     described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
     backbone = resolve(config.backbone, origin, config.init, described.channels * config.patch.channels)
@@ -193,7 +221,18 @@ def _train(
             predict_held_out(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
         metrics = run.metrics()
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
-        run.finish(best=next((entry for entry in metrics if entry["step"] == state.best_step), {}))
+        best: JSON = next((entry for entry in metrics if entry["step"] == state.best_step), {})
+        run.finish(best=best, warnings=[*warnings, *_of_missed(best)])
+
+
+def _of_missed(best: JSON) -> list[str]:
+    """The warning that stays with the weights of the validation `best`."""
+    if not best.get("missed"):
+        return []
+    return [
+        f"{', '.join(best['missed'])}: predicted nowhere by the best weights, though the validation cases have it; "
+        "train longer (loop.steps), or at another optim.lr"
+    ]
 
 
 def _taken(convolution: str, report: LoadReport) -> bool:
@@ -328,6 +367,7 @@ def summary(run: Run) -> str:
         [
             f"{manifest['task']}: {', '.join(f'{count} {side}' for side, count in subjects.items())} subjects",
             f"validation {monitor} {best[monitor]:.3f} at step {best['step']}" + (f" ({others})" if others else ""),
+            *(f"warning: {warning}" for warning in _of_missed(best)),
             f"weights: {run.weights}",
             *([f"predictions of the test cases: {run.predictions}"] if run.predictions.is_dir() else []),
         ]

@@ -31,6 +31,7 @@ from modelsgenesis.training.continuing import on_devices, take_up
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.opening import extent, open_with
+from modelsgenesis.training.patience import refuse_idle_patience
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.validation import RestorationCheck, RestorationCheckSettings
@@ -114,6 +115,7 @@ def _refuse_unfit(config: PretrainSettings) -> None:
     if config.backbone.input_channels != 1:
         raise UsageError("backbone.input_channels: the scans of a store have one channel; leave it at 1")
     spatial((1, *config.cubes.shape))
+    refuse_idle_patience(config.loop, config.optim)
 
 
 def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -> None:
@@ -203,6 +205,7 @@ class _Pretraining:
     """The loop's task: batches of distorted cubes, the proxy's loss, the check on unseen subjects."""
 
     unit, monitor, lower_is_better = "cubes", "validation", True
+    missed: tuple[str, ...] = ()
 
     def __init__(self, config: PretrainSettings, run: Run, sampler: CubeSampler, check: RestorationCheck) -> None:
         self._config, self._run, self.check = config, run, check

@@ -45,7 +45,8 @@ TOY: JSON = {
         "backbone": {"width": 2},
         "augmentation": "light",
         "check": {"most_cases": 8},
-        "loop": {**LOOP, "steps": 4},
+        "loop": {**LOOP, "steps": 4, "patience": 0},
+        "optim": {"schedule": "cosine"},
     },
 }
 """One target, scratch and pre-trained, one seed."""

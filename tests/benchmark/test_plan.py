@@ -13,7 +13,11 @@ from modelsgenesis.benchmark.jobs import keys
 from modelsgenesis.benchmark.loading import load_plan, missing, shipped
 from modelsgenesis.benchmark.matrix import matrix
 from modelsgenesis.benchmark.run import benchmark
+from modelsgenesis.config import build
 from modelsgenesis.errors import UsageError
+from modelsgenesis.finetune import FinetuneSettings
+from modelsgenesis.pretrain import PretrainSettings
+from modelsgenesis.training.patience import refuse_idle_patience
 from tests.benchmark.plans import TOY, loaded, write
 
 
@@ -31,6 +35,11 @@ def test_shipped_plans_fit(name: str) -> None:
     of_stores = {one.phantoms.seed for one in plan.stores.values() if one.phantoms}
     assert len(of_data) == sum(one.phantoms is not None for one in plan.data.values())
     assert not of_data & of_stores  # no patient on both sides
+    for job in jobs:
+        if job.kind in ("run", "tuning", "pretraining"):
+            kind = PretrainSettings if job.kind == "pretraining" else FinetuneSettings
+            settings: Any = build(kind, job.settings, job.name)
+            refuse_idle_patience(settings.loop, settings.optim)
 
 
 def test_the_plan_of_real_tasks_fits(tmp_path: Path) -> None:
@@ -108,6 +117,16 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
         (
             {"settings": {"backbone": {"width": 0}}},
             "the arms would train different networks (scratch unet3d of width 32",
+        ),
+        (
+            {"settings": {"optim": {"schedule": "plateau"}}},
+            "ncc, scratch: loop.steps 4 with loop.validate_every 2 validates once before its last step, but "
+            "optim.plateau_patience 6 needs 8",
+        ),
+        ({"tune": {"optim.schedule": ["cosine", "plateau"]}}, "ncc, genesis: loop.steps 4 with loop.validate_every 2"),
+        (
+            {"pretraining": {"chest": {"settings": {"loop": {"patience": 3}}}}},
+            "pretraining.chest: loop.steps 2 with loop.validate_every 2 validates 0 times",
         ),
         ({"settings": {"patch": {"shape": [16, 16]}}}, "backbone unet3d needs 3 sides, not [16, 16]"),
         ({"tune": {"optim.lr": ["a b", "a/b"]}}, "two combinations would share the folder optim.lr=a_b"),

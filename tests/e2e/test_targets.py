@@ -11,7 +11,7 @@ from modelsgenesis.run import Run
 from tests.samples import SAMPLES
 
 TOY = """--loop.steps 2 --loop.batch-size 2 --loop.validate-every 1 --loop.accelerator cpu --loop.precision 32-true
---inference.windows 8 --check.most-windows 64 --check.patches 8"""
+--loop.patience 0 --optim.schedule constant --inference.windows 8 --check.most-windows 64 --check.patches 8"""
 VOLUME = "--patch.shape 16 16 16 --backbone.width 2"
 IMAGE = "--patch.shape 32 32 --backbone.width 4"
 FLAGS = {

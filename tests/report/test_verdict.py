@@ -189,6 +189,14 @@ def test_failures_and_what_is_to_come_are_told() -> None:
     assert "Two jobs before the runs (data, pre-training or tuning) failed." in text
 
 
+def test_a_structure_that_died_is_a_caution() -> None:
+    results = [*runs("scratch", 0.6, 3), *runs("genesis", 0.75, 3)]
+    assert "nowhere" not in told(Comparison(tuple(results)))[1]
+    results[1] = replace(results[1], missed=("liver",))
+    said = "One run of 6 kept weights that predict a structure nowhere in the validation cases, which have it: "
+    assert f"{said}liver of LCS (scratch, seed 1)." in told(Comparison(tuple(results)))[1]
+
+
 @pytest.mark.parametrize(
     ("results", "expected"),
     [

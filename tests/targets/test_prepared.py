@@ -1,5 +1,6 @@
 """Cases in stores, and the patches cut from them, against arrays in memory."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from modelsgenesis.streams import generator
 from modelsgenesis.targets import prepared as module
 from modelsgenesis.targets.folder import read_folder
 from modelsgenesis.targets.patches import PatchSampler, PatchSettings, fit_scan
-from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
+from modelsgenesis.targets.prepared import ImageSettings, Places, PreparedTarget, prepare_target
 
 SHAPE = (20, 18, 12)
 PATCH = (8, 8, 8)
@@ -67,11 +68,10 @@ def test_cases_read_back(data: PreparedTarget) -> None:
 def test_places_are_of_their_structure(data: PreparedTarget) -> None:
     large = next(case for case in data.cases if case.case.id == "large")
     places, structures = data.places(large), expected("large")[1]
-    drawn = [structures[places.draw(generator(n))] for n in range(200)]
     assert places.structures == [1, 2]
-    assert 70 < drawn.count(1) < 130, "each structure is as likely"
-    assert drawn.count(1) + drawn.count(2) == 200
-    values = [arrays("large")[1][places.draw(generator(n))] for n in range(200)]
+    for structure in places.structures:
+        assert {int(structures[places.draw(generator(n), structure)]) for n in range(50)} == {structure}
+    values = [arrays("large")[1][places.draw(generator(n), 1)] for n in range(200)]
     assert values.count(2) < 10, "inside a structure each voxel is as likely, whatever its value"
 
 
@@ -81,7 +81,7 @@ def test_patches_are_cut_from_the_scan(data: PreparedTarget) -> None:
     sampler = PatchSampler(data, case, PatchSettings(PATCH, foreground=0.5))
     windows = np.lib.stride_tricks.sliding_window_view(image, PATCH)
     for item in range(12):
-        patch, label = sampler.patch(generator(0, item))
+        patch, label = sampler.patch(generator(0, item), item)
         assert patch.shape == (1, *PATCH)
         assert patch.dtype == np.float32
         corner = np.argwhere(np.isclose(windows, patch[0], atol=1e-6).all((3, 4, 5)))
@@ -93,14 +93,37 @@ def test_patches_are_cut_from_the_scan(data: PreparedTarget) -> None:
 def test_foreground_patches_hold_a_structure(data: PreparedTarget) -> None:
     always = PatchSampler(data, data.of(["large", "small"]), PatchSettings(PATCH, foreground=1))
     never = PatchSampler(data, data.of(["large", "small"]), PatchSettings(PATCH, foreground=0))
-    assert all(always.patch(generator(item))[1].any() for item in range(30))
-    assert not all(never.patch(generator(item))[1].any() for item in range(30))
+    assert all(always.patch(generator(item), item)[1].any() for item in range(30))
+    assert not all(never.patch(generator(item), item)[1].any() for item in range(30))
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(None, 1 / 2), (0.75, 0.75), (1 / 3, 1 / 3)])
+def test_structures_take_turns(
+    share: float | None, wanted: float, data: PreparedTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two structures, one of them in one case of three: each is drawn as often, in any run of items."""
+    drawn: dict[int, int] = {}
+    item = 0
+
+    def draw(_places: Places, _rng: np.random.Generator, structure: int) -> tuple[int, ...]:
+        drawn[item] = structure
+        return (0, 0, 0)
+
+    monkeypatch.setattr(Places, "draw", draw)
+    sampler = PatchSampler(data, data.cases, PatchSettings(PATCH, foreground=share))
+    for item in range(480):
+        sampler.patch(generator(item), item)
+    for start in range(0, 480, 24):
+        counts = Counter(drawn.get(one) for one in range(start, start + 24))
+        assert abs(counts[1] - 12 * wanted) <= 1
+        assert abs(counts[2] - 12 * wanted) <= 1
+    assert set(drawn.values()) == {1, 2}
 
 
 def test_patches_repeat_and_small_cases_are_padded(data: PreparedTarget) -> None:
     sampler = PatchSampler(data, data.of(["small"]), PatchSettings(PATCH))
-    patch, label = sampler.patch(generator(5, 1))
-    again, _ = sampler.patch(generator(5, 1))
+    patch, label = sampler.patch(generator(5, 1), 1)
+    again, _ = sampler.patch(generator(5, 1), 1)
     np.testing.assert_array_equal(patch, again)
     assert patch.shape[1:] == label.shape == PATCH
     assert patch[:, [0, -1]].max() == 0
@@ -204,7 +227,7 @@ def test_places_share_one_scan_and_are_moved_in_training(places: PreparedTarget)
     image, structures = expected("large")
     corners = set()
     for item in range(20):
-        patch, label = sampler.patch(generator(0, item))
+        patch, label = sampler.patch(generator(0, item), item)
         found = [
             c
             for c in np.ndindex(5, 5, 5)

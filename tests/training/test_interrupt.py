@@ -37,7 +37,9 @@ PRETRAIN = PretrainSettings(
     loop=LOOP,
     optim=OptimSettings(warmup_steps=2),
 )
-FINETUNE = FinetuneSettings(backbone=BackboneChoice(width=2), patch=PatchSettings((16, 16, 16)), loop=LOOP)
+FINETUNE = FinetuneSettings(
+    backbone=BackboneChoice(width=2), patch=PatchSettings((16, 16, 16)), loop=LOOP, optim=PRETRAIN.optim
+)
 STEP = "modelsgenesis.training.loop:_Trainer.step"
 MOMENTS = {  # function, at which of its calls, loader processes
     "the baselines": ("modelsgenesis.training.validation:RestorationCheck._errors_of_baselines", 1, 0),

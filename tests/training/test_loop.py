@@ -17,6 +17,7 @@ from modelsgenesis.training.settings import LoopSettings, OptimSettings
 
 class _Task:
     unit, monitor, lower_is_better = "items", "score", True
+    missed: tuple[str, ...] = ()
 
     def __init__(self, loss: Callable[[Tensor], Tensor]) -> None:
         self._loss = loss

@@ -16,7 +16,7 @@ from modelsgenesis.pretrain import pretrain
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.training.initial import BackboneChoice
 from modelsgenesis.training.opening import TIMED_STEPS, Pace
-from modelsgenesis.training.settings import LoopSettings
+from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from tests.test_pretrain import TOY
 
 
@@ -89,6 +89,7 @@ def test_finetuning_opens_with_what_it_does(tmp_path: Path, capsys: pytest.Captu
         patch=PatchSettings((16, 16, 16)),
         backbone=BackboneChoice(width=2),
         loop=LoopSettings(steps=2, batch_size=2, validate_every=2, precision="32-true", accelerator="cpu"),
+        optim=OptimSettings(schedule="constant"),
         held_out=False,
     )
     finetune("folder", data, tmp_path / "run", config)

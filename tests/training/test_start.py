@@ -128,7 +128,9 @@ def test_settings_that_do_not_fit_leave_no_run(
 )
 def test_the_same_for_finetuning(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     data = write_segmentation(tmp_path / "data", 3, 0, ("lung",), (16, 16, 16))
-    config = FinetuneSettings(backbone=BackboneChoice(width=2), loop=TOY.loop, cache=str(tmp_path / "cache"))
+    config = FinetuneSettings(
+        backbone=BackboneChoice(width=2), loop=TOY.loop, optim=TOY.optim, cache=str(tmp_path / "cache")
+    )
     with pytest.raises((UsageError, GenesisError), match=reason):
         finetune("folder", data, tmp_path / "run", replace(config, **change))
     assert not (tmp_path / "run").exists()

@@ -8,7 +8,7 @@ from modelsgenesis.benchmark.loading import placeholders
 from modelsgenesis.benchmark.matrix import pretrain_settings, resolved, source_of
 from modelsgenesis.benchmark.plan import DataSpec, InitSpec, Plan, StoreSpec
 from modelsgenesis.benchmark.tuning import combinations
-from modelsgenesis.config import to_dict
+from modelsgenesis.config import overlaid, to_dict
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.evaluate.reading import METRICS
 from modelsgenesis.finetune import FinetuneSettings
@@ -19,6 +19,7 @@ from modelsgenesis.pretrain import PretrainSettings
 from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import SIDES
 from modelsgenesis.training.initial import resolve
+from modelsgenesis.training.patience import refuse_idle_patience
 
 OF_ALL = ("init", "seed", "label_fraction", "fold", "labels", "options", "cache", "split", "images", "held_out")
 """Settings that are the same for all arms and backbones on one data set, or that the plan sets itself."""
@@ -171,6 +172,7 @@ def _settings(plan: Plan) -> Iterator[str]:
         try:
             pretrained[name] = pretrain_settings(plan, name)
             yield from _axes(f"pretraining.{name}", pretrained[name].backbone.name, pretrained[name].cubes.shape)
+            yield from _idle(f"pretraining.{name}", pretrained[name])
         except UsageError as error:
             yield str(error)
     yield from _same_seed(plan)
@@ -188,10 +190,20 @@ def _settings(plan: Plan) -> Iterator[str]:
                     yield f"{data}, {name}: {error}"
                     continue
                 networks[name] = found
+                for tried in combinations(plan.tune if arm.tune is None else arm.tune).values() or ({},):
+                    yield from _idle(f"{data}, {name}", overlaid(settings, tried, f"tune, for {data} {name}"))
                 yield from _axes(f"{data}, {name}", found[0], settings.patch.shape)
             if len(set(networks.values())) > 1:
                 shown = ", ".join(f"{name} {network} of width {width}" for name, (network, width) in networks.items())
                 yield f"{data}: the arms would train different networks ({shown}); set backbone.name and backbone.width"
+
+
+def _idle(place: str, settings: FinetuneSettings | PretrainSettings) -> Iterator[str]:
+    """Patience that a run is too short for."""
+    try:
+        refuse_idle_patience(settings.loop, settings.optim)
+    except UsageError as error:
+        yield f"{place}: {error}"
 
 
 def _network(settings: FinetuneSettings, source: str, pretrained: Mapping[str, PretrainSettings]) -> tuple[str, int]:

@@ -66,7 +66,7 @@ def resolved(plan: Plan, data: str, backbone: JSON, arm: InitSpec) -> FinetuneSe
         (backbone, f"backbones, for {data}"),
         (arm.settings, f"inits, for {data}"),
     ):
-        settings = overlaid(FinetuneSettings, settings, overlay, source)
+        settings = overlaid(settings, overlay, source)
     return replace(settings, options=dict(one.options), cache="cache")
 
 
@@ -84,7 +84,7 @@ def place_of(init: Mapping[str, str], data: str, backbone: str) -> str:
 def pretrain_settings(plan: Plan, name: str) -> PretrainSettings:
     """Resolved settings of a pre-training of the plan."""
     spec = plan.pretraining[name]
-    return overlaid(PretrainSettings, preset(spec.preset), spec.settings, f"pretraining.{name}.settings")
+    return overlaid(preset(spec.preset), spec.settings, f"pretraining.{name}.settings")
 
 
 def _arms(plan: Plan) -> Iterator[Arm]:
@@ -223,7 +223,7 @@ def _run(plan: Plan, arm: Arm, fraction: float, seed: int) -> Job:
 
 def _training(plan: Plan, arm: Arm, kind: Any, fraction: float, seed: int, overlay: JSON, suffix: str) -> Job:
     settings = replace(arm.settings, seed=seed, label_fraction=fraction, held_out=kind == "run")
-    settings = overlaid(FinetuneSettings, settings, overlay, f"tune, for {arm.data} {arm.name}")
+    settings = overlaid(settings, overlay, f"tune, for {arm.data} {arm.name}")
     plain, data = to_dict(settings), plan.data[arm.data]
     target = data.target or arm.data
     metric = data.metric

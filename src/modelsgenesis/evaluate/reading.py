@@ -159,6 +159,7 @@ def _result(path: Path, cell: Mapping[str, Any]) -> Result:
         seconds=float(manifest.get("seconds", 0.0)),
         training_subjects=int(manifest["subjects"]["training"]),
         scale=_scale(manifest),
+        missed=tuple(manifest.get("best", {}).get("missed", ())),
     )
 
 

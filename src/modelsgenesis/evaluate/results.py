@@ -47,6 +47,7 @@ class Result:
         training_subjects: how many it learned from.
         scale: in words, how the scale its weights saw differs from that of the target; empty: it does not, or nobody
             can tell.
+        missed: structures of the validation cases that its weights predicted nowhere there.
     """
 
     run: Path
@@ -65,6 +66,7 @@ class Result:
     seconds: float = 0.0
     training_subjects: int = 0
     scale: str = ""
+    missed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

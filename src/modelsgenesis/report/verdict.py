@@ -161,6 +161,7 @@ def _cautions(comparison: Comparison, analysis: Analysis) -> Iterator[str]:
     yield from _unpaired(analysis)
     yield from _unfinished(comparison)
     yield from _undefined(comparison.results)
+    yield from _died(comparison.results)
 
 
 def _unpaired(analysis: Analysis) -> Iterator[str]:
@@ -209,6 +210,19 @@ def _undefined(results: Sequence[Result]) -> Iterator[str]:
     if lost:
         verb, also = ("has", "is") if len(lost) == 1 else ("have", "are")
         yield f"{capital(counted(len(lost), 'run'))} {verb} no defined score and {also} left out of the means."
+
+
+def _died(results: Sequence[Result]) -> Iterator[str]:
+    """Trainings in which a structure died; a mean over seeds hides them."""
+    lost = [result for result in results if result.missed]
+    if lost:
+        names = dict.fromkeys(
+            f"{name} of {target_title(one.target)} ({one.arm}, seed {one.seed})" for one in lost for name in one.missed
+        )
+        yield (
+            f"{capital(counted(len(lost), 'run'))} of {len(results)} kept weights that predict a structure nowhere in "
+            f"the validation cases, which have it: {listed(list(names))}."
+        )
 
 
 def headline(comparison: Comparison, analysis: Analysis) -> str:

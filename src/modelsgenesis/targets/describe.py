@@ -22,7 +22,6 @@ def describe_task(name: str) -> JSON:
         "about": task.about,
         "data": task.download,
         "options": options,
-        "recipe": task.recipe,
     }
 
 

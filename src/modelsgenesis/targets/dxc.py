@@ -103,6 +103,7 @@ TASK = TargetTask(
     recipe={
         "images": {"modality": "image"},
         "patch": {"shape": [224, 224], "fitting": "resize"},
+        "loss": "bce",
         "backbone": {"name": "unet2d", "width": 64},
         "split": {"validation": 0.125},  # of train_val_list: 70, 10 and 20 % of all images, as its makers divide them
     },

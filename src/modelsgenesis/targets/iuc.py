@@ -91,6 +91,7 @@ TASK = TargetTask(
     recipe={
         "images": {"modality": "image"},
         "patch": {"shape": [64, 64]},
+        "loss": "ce",
         "backbone": {"name": "unet2d", "width": 64},
     },
 )

@@ -215,9 +215,9 @@ class Places:
         }
         self.structures = [structure for structure, values in self._values.items() if values]
 
-    def draw(self, rng: np.random.Generator) -> Shape:
-        """A voxel of a structure, each structure being as likely; consumes `rng`."""
-        values = self._values[self.structures[int(rng.integers(len(self.structures)))]]
+    def draw(self, rng: np.random.Generator, structure: int) -> Shape:
+        """A voxel of `structure`, which is one of `structures`; consumes `rng`."""
+        values = self._values[structure]
         counts = np.array([self._counts[value] for value in values], np.float64)
         value = values[int(rng.choice(len(values), p=counts / counts.sum()))]
         with np.load(self._path) as stored:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from modelsgenesis.models.evaluation import evaluating
 from modelsgenesis.progress import counted
 from modelsgenesis.streams import VALIDATION, generator
 from modelsgenesis.targets.patches import PatchSampler, classified_input
-from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
+from modelsgenesis.targets.prepared import Labels, PreparedCase, PreparedTarget
 from modelsgenesis.training.inference import Recipe, classify, segment, windows_of
 
 
@@ -48,9 +48,11 @@ class SegmentationCheck:
 
     Attributes:
         on: "scans" or "patches".
+        missed: structures that the cases of the last `scores` have and that were predicted nowhere in them.
     """
 
     monitor = "dice"
+    missed: tuple[str, ...] = ()
 
     def __init__(
         self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CaseCheckSettings, seed: int
@@ -65,37 +67,40 @@ class SegmentationCheck:
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`dice`, the mean over structures, and `dice NAME` of each; those nobody has or predicts are left out."""
-        found = self._on_scans(network) if self.on == "scans" else self._on_patches(network)
-        by_name = {self._recipe.labels[str(k)]: value for k, value in found.items() if not math.isnan(value)}
+        found: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
+        there, said = set[int](), set[int]()
+        for truth, predicted in self._on_scans(network) if self.on == "scans" else self._on_patches(network):
+            there.update(np.unique(truth).tolist())
+            said.update(np.unique(predicted).tolist())
+            for structure, values in found.items():
+                values.append(dice(truth == structure, predicted == structure))
+        self.missed = tuple(self._recipe.labels[str(k)] for k in found if k in there - said)
+        defined = {k: [value for value in values if not math.isnan(value)] for k, values in found.items()}
+        by_name = {self._recipe.labels[str(k)]: float(np.mean(values)) for k, values in defined.items() if values}
         mean = float(np.mean(list(by_name.values()))) if by_name else 0.0  # of patches that hold nothing
         return {"dice": mean} | {f"dice {name}": by_name[name] for name in by_name}
 
-    def _on_scans(self, network: nn.Module) -> dict[int, float]:
-        """Mean over the scans in which it is defined."""
-        of_scans: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
+    def _on_scans(self, network: nn.Module) -> Iterator[tuple[Labels, Labels]]:
+        """Truth and prediction of each scan: a structure's Dice is the mean over the scans in which it is defined."""
+        shape = self._recipe.patch.shape
         for case in counted(self._cases, "validation", "cases"):
-            shape = self._recipe.patch.shape
             logits = segment(network, self._data.judged_image(case, shape), shape, self._recipe.sliding)
-            predicted, truth = logits.argmax(0).cpu().numpy(), self._data.judged_label(case, shape)
-            for structure, values in of_scans.items():
-                values.append(dice(truth == structure, predicted == structure))
-        defined = {k: [v for v in values if not math.isnan(v)] for k, values in of_scans.items()}
-        return {k: float(np.mean(values)) if values else math.nan for k, values in defined.items()}
+            predicted = logits.argmax(0).to(torch.uint8).cpu().numpy()
+            yield self._data.judged_label(case, shape), predicted
 
-    def _on_patches(self, network: nn.Module) -> dict[int, float]:
-        """Of all voxels of all patches together."""
+    def _on_patches(self, network: nn.Module) -> Iterator[tuple[Labels, Labels]]:
+        """Truth and prediction of all patches together."""
         size = self._recipe.inference.windows
         predicted, truth = [], []
         for start in range(0, self._choice.patches, size):
             items = range(start, start + size)
-            pairs = [self._sampler.patch(generator(self._seed, VALIDATION, item)) for item in items]
+            pairs = [self._sampler.patch(generator(self._seed, VALIDATION, item), item) for item in items]
             images = torch.from_numpy(np.stack([image for image, _ in pairs]))
             with evaluating(network):
                 logits = network.forward(images.to(next(network.parameters()).device))
             predicted.append(logits.argmax(1).to(torch.uint8).cpu().numpy())
             truth.append(np.stack([label for _, label in pairs]))
-        said, true = np.concatenate(predicted), np.concatenate(truth)
-        return {structure: dice(true == structure, said == structure) for structure in self._data.target.labels}
+        yield np.concatenate(truth), np.concatenate(predicted)
 
 
 class ClassificationCheck:
@@ -103,7 +108,10 @@ class ClassificationCheck:
 
     Attributes:
         monitor: "auc", or "balanced_accuracy" where no class has both kinds of cases.
+        missed: nothing; what ranks cases well need not decide for every class.
     """
+
+    missed: tuple[str, ...] = ()
 
     def __init__(
         self, data: PreparedTarget, cases: Sequence[PreparedCase], recipe: Recipe, choice: CaseCheckSettings, seed: int

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -51,6 +51,11 @@ class Task(Protocol):
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Scores on the validation data; leaves the network as it was."""
+        ...
+
+    @property
+    def missed(self) -> Sequence[str]:
+        """What the validation data hold and the last `validate` found nowhere; empty where nothing is looked for."""
         ...
 
     def keep(self, network: nn.Module, score: float, step: int) -> None:
@@ -134,7 +139,7 @@ def fit(
                 if fabric.is_global_zero:
                     if improved:
                         task.keep(network, scores[task.monitor], state.step)
-                    _record(run, board, bar, state, {**scores, "lr": rate}, improved)
+                    _record(run, board, bar, state, {**scores, "lr": rate}, improved, task.missed)
                 bar.say(pace.validated(time.monotonic() - began))
                 state.loss, state.losses = 0.0, 0
             asked = _any_rank(fabric, stop.asked)
@@ -260,10 +265,20 @@ def _keep_marked(task: Task, network: nn.Module, keeping: Keeping, step: int) ->
         task.save(network, path, keeping.items_at(step))
 
 
-def _record(run: Run, board: Board, bar: Progress, state: State, scores: dict[str, float], improved: bool) -> None:
-    """Write the scores of a validation to metrics.jsonl, TensorBoard and the terminal."""
+def _record(
+    run: Run,
+    board: Board,
+    bar: Progress,
+    state: State,
+    scores: dict[str, float],
+    improved: bool,
+    missed: Sequence[str],
+) -> None:
+    """Write the scores of a validation to metrics.jsonl, TensorBoard and the terminal, and what it `missed`."""
     entry = {"loss": state.loss / max(1, state.losses), **scores}
-    run.log(step=state.step, **entry, rate=round(bar.rate, 2))
+    run.log(step=state.step, **entry, rate=round(bar.rate, 2), **({"missed": list(missed)} if missed else {}))
     board.log(state.step, entry)
     shown = ", ".join(f"{name} {value:.4g}" for name, value in entry.items())
     bar.say(f"step {state.step}: {shown}{' (best)' if improved else ''}")
+    if missed:
+        bar.say(f"warning: predicted nowhere, though the validation cases have it: {', '.join(missed)}")

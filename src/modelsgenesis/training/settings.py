@@ -25,7 +25,7 @@ class OptimSettings:
     plateau_factor: float = 0.5
     """Schedule plateau: what the rate is multiplied with."""
     plateau_patience: int = 10
-    """Schedule plateau: validations without improvement before that."""
+    """Schedule plateau: validations without improvement before that; needs two more of them before the last step."""
     floor: float = 1e-6
     """Schedule plateau: smallest learning rate."""
     clip: float = 1.0
@@ -51,7 +51,7 @@ class LoopSettings:
     keep_at: tuple[int, ...] = ()
     """Items (cubes) after which the weights of that moment are kept, as `weights-100000-cubes.safetensors`."""
     patience: int = 0
-    """Stop after this many validations without improvement; 0 never."""
+    """Stop after this many validations without improvement, which needs one more before the last step; 0 never."""
     precision: str = "auto"
     """auto (bf16-mixed where bfloat16 is native to the device, else 32-true), or any of Lightning Fabric's names."""
     channels_last: bool = True

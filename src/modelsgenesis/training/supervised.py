@@ -58,7 +58,7 @@ class Items(Dataset[Item]):
     def __getitem__(self, item: int) -> Item:
         rng = generator(self._seed, FINETUNING, item)
         if self._sampler is not None:
-            patch, label = self._sampler.patch(rng)
+            patch, label = self._sampler.patch(rng, item)
             image, structures = self._augmentation.apply(patch, label[None], rng)
             return image, structures
         group = self._groups[int(rng.integers(len(self._groups)))]
@@ -90,9 +90,10 @@ class Check(Protocol):
     """What scores the network on the validation cases."""
 
     monitor: str
+    missed: tuple[str, ...]
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """Scores, of which `monitor` chooses the best weights: higher is better."""
+        """Scores, of which `monitor` chooses the best weights: higher is better; `missed` is about them."""
         ...
 
 
@@ -135,6 +136,11 @@ class Supervised:
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Scores on the validation cases."""
         return self._check.scores(network)
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """Structures of the validation cases that the last `validate` predicted nowhere."""
+        return self._check.missed
 
     def keep(self, network: nn.Module, score: float, step: int) -> None:
         """Store the weights, the best so far."""
