@@ -17,6 +17,7 @@ PARTS = (
     "store",
     "loader",
     "spacing",
+    "norms",
     "training_step",
     "inference",
     "pretraining",
@@ -24,7 +25,7 @@ PARTS = (
     "scaling",
     "memory",
 )
-ONE_THREAD = ("mixture", "extraction", "store", "loader", "spacing", "inference", "preparing", "memory")
+ONE_THREAD = ("mixture", "extraction", "store", "loader", "spacing", "norms", "inference", "preparing", "memory")
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 HEADING = """\
 # Performance
