@@ -120,7 +120,7 @@ def test_a_second_ctrl_c_stops_at_the_last_checkpoint(whole: Run, store_path: Pa
 
 
 def test_fine_tuning_does_the_same(tmp_path: Path) -> None:
-    data = write_segmentation(tmp_path / "data", 4, 0, "lung", (16, 16, 16))
+    data = write_segmentation(tmp_path / "data", 4, 0, ("lung",), (16, 16, 16))
     config = replace(FINETUNE, loop=replace(LOOP, workers=1))
     said = interrupted(tmp_path, STEP, 3, 1, config, "finetune", "folder", "--data", str(data))
     assert said.endswith("stopped at step 3 of 8; continue with --resume")

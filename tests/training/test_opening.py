@@ -84,7 +84,7 @@ def test_init_is_reported_and_the_head_goes_on(store: Path, tmp_path: Path, caps
 
 
 def test_finetuning_opens_with_what_it_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = write_segmentation(tmp_path / "data", 5, 0, "lung", (20, 20, 14), (16.0, 16.0, 18.0))
+    data = write_segmentation(tmp_path / "data", 5, 0, ("lung",), (20, 20, 14), (16.0, 16.0, 18.0))
     config = FinetuneSettings(
         patch=PatchSettings((16, 16, 16)),
         backbone=BackboneChoice(width=2),
