@@ -1,7 +1,7 @@
 """`genesis pretrain`: learn from unlabelled scans by a proxy task."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,7 +182,9 @@ def _about_init(report: LoadReport) -> list[str]:
     return [report.summary(), f"  head of the proxy task: {'loaded, the task goes on' if head else 'new'}"]
 
 
-def cube_batches(sampler: CubeSampler, config: PretrainSettings, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
+def cube_batches(
+    sampler: CubeSampler, config: PretrainSettings, first_step: int, fabric: "Fabric"
+) -> Generator[Batch, None, None]:
     """Batches of (distorted, target) for the steps from `first_step` on."""
     proxy = PROXIES.get(config.proxy)(config.distortions)
     return step_batches(_CubeDataset(sampler, proxy, config), config.loop, first_step, fabric)
@@ -213,7 +215,7 @@ class _Pretraining:
         self._sampler = sampler
         self._constant_for = 0
 
-    def batches(self, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
+    def batches(self, first_step: int, fabric: "Fabric") -> Generator[Batch, None, None]:
         """Batches of (distorted, target) from step `first_step` on."""
         return cube_batches(self._sampler, self._config, first_step, fabric)
 

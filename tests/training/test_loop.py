@@ -1,6 +1,6 @@
 """The loop: what is not finite ends the training with a message."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ class _Task:
     def __init__(self, loss: Callable[[Tensor], Tensor]) -> None:
         self._loss = loss
 
-    def batches(self, _first_step: int, _fabric: Any) -> Iterator[tuple[Tensor, ...]]:
+    def batches(self, _first_step: int, _fabric: Any) -> Generator[tuple[Tensor, ...], None, None]:
         while True:
             yield (torch.ones(2, 1),)
 

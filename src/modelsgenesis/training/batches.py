@@ -1,6 +1,6 @@
 """Batches for the training loop: the items of a step depend on its number alone."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ class StepItems:
 
 def step_batches(
     dataset: Dataset[Any], loop: LoopSettings, first_step: int, fabric: "Fabric"
-) -> Iterator[tuple[Tensor, ...]]:
+) -> Generator[tuple[Tensor, ...], None, None]:
     """Batches from step `first_step` to the last; on several devices each takes its own part of a step's items.
 
     Args:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -20,8 +20,8 @@ class LostLoaderError(GenesisError):
     """A loader process was killed or crashed; the training itself stands where it stood."""
 
 
-def delivered(loader: DataLoader[Any]) -> Iterator[tuple[Tensor, ...]]:
-    """The batches of `loader`, whose processes, if it has any, are started now.
+def delivered(loader: DataLoader[Any]) -> Generator[tuple[Tensor, ...], None, None]:
+    """The batches of `loader`, whose processes, if it has any, are started now and end when this is closed.
 
     Raises LostLoaderError when a process is lost, and only where a batch is asked for, never within a step; the
     GenesisError of an item in one line, as without processes.
@@ -35,7 +35,7 @@ def delivered(loader: DataLoader[Any]) -> Iterator[tuple[Tensor, ...]]:
     return _told(batches)
 
 
-def _told(batches: Any) -> Iterator[tuple[Tensor, ...]]:
+def _told(batches: Any) -> Generator[tuple[Tensor, ...], None, None]:
     try:
         for batch in batches:
             yield tuple(batch)
@@ -47,6 +47,9 @@ def _told(batches: Any) -> Iterator[tuple[Tensor, ...]]:
             raise
         hint = {"SIGKILL": ": out of memory?", "SIGBUS": ": too little shared memory?"}.get(cause, "")
         raise LostLoaderError(f"a loader process ended ({cause}{hint}); use fewer --loop.workers") from error
+    finally:
+        if hasattr(batches, "_shutdown_workers"):  # else they live as long as a traceback that leads here
+            batches._shutdown_workers()
 
 
 def _cause_of_death(workers: Sequence[Any]) -> str | None:

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,7 +42,7 @@ class Task(Protocol):
     """Which entry of `validate` chooses the best weights."""
     lower_is_better: bool
 
-    def batches(self, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
+    def batches(self, first_step: int, fabric: "Fabric") -> Generator[Batch, None, None]:
         """Batches from step `first_step` on; the batch of a step depends on the seed and the step alone."""
         ...
 
@@ -118,8 +119,8 @@ def fit(
             checkpoint.save(path, state, network, optimiser, schedule)
             run.note(step=state.step)
 
-    with StopSignal(STOPPING) as stop, Progress(loop.steps * items, "training", task.unit, state.step * items) as bar:
-        batches = task.batches(state.step, fabric)
+    bar = Progress(loop.steps * items, "training", task.unit, state.step * items)
+    with StopSignal(STOPPING) as stop, bar, closing(task.batches(state.step, fabric)) as batches:
         while state.step < loop.steps and not (loop.patience and state.waited >= loop.patience):
             try:
                 batch = next(batches)

@@ -1,6 +1,6 @@
 """Training on labelled cases: the items, and the task that the loop runs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -124,7 +124,7 @@ class Supervised:
         self._save, self._best = save, best
         self.monitor = check.monitor
 
-    def batches(self, first_step: int, fabric: "Fabric") -> Iterator[Batch]:
+    def batches(self, first_step: int, fabric: "Fabric") -> Generator[Batch, None, None]:
         """Batches of (image, truth) from step `first_step` on."""
         return step_batches(self._items, self._loop, first_step, fabric)
 
