@@ -41,11 +41,17 @@ FINETUNE = FinetuneSettings(
     backbone=BackboneChoice(width=2), patch=PatchSettings((16, 16, 16)), loop=LOOP, optim=PRETRAIN.optim
 )
 STEP = "modelsgenesis.training.loop:_Trainer.step"
-MOMENTS = {  # function, at which of its calls, loader processes
-    "the baselines": ("modelsgenesis.training.validation:RestorationCheck._errors_of_baselines", 1, 0),
-    "the start of the loaders": ("modelsgenesis.training.batches:DataLoader.__iter__", 1, 2),
-    "a step": (STEP, 3, 2),
-    "the last validation": ("modelsgenesis.training.loop:_validate", 2, 0),
+BASELINES = "modelsgenesis.training.validation:RestorationCheck._errors_of_baselines"
+MOMENTS = {  # function, at which of its calls, loader processes, what is said
+    "the baselines": (
+        "modelsgenesis.training.validation:RestorationCheck._errors_of_baselines",
+        1,
+        0,
+        "before anything was saved",
+    ),
+    "the start of the loaders": ("modelsgenesis.training.loaders:_told", 1, 2, "at step 1 of 8"),
+    "a step": (STEP, 3, 2, "at step 3 of 8"),
+    "the last validation": ("modelsgenesis.training.loop:_validate", 2, 0, "at step 8 of 8"),
 }
 PROGRAM = """
 import os, signal, sys, time
@@ -105,10 +111,10 @@ def whole(phantom_store: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_at_any_moment_loses_nothing(moment: str, whole: Run, store_path: Path, tmp_path: Path) -> None:
-    place, call, workers = MOMENTS[moment]
+    place, call, workers, where = MOMENTS[moment]
     config = replace(PRETRAIN, loop=replace(LOOP, workers=workers))
     said = interrupted(tmp_path, place, call, 1, config, "pretrain", str(store_path))
-    assert said.endswith("continue with --resume")
+    assert said.endswith(f"stopped {where}; continue with --resume")
     assert (tmp_path / "run/checkpoints/last.pt").is_file() is (moment != "the baselines")
     assert same(pretrain(store_path, tmp_path / "run", config, resume=True), whole)
 
