@@ -1,8 +1,9 @@
-"""What weights restore of chosen subjects, measured again as their pre-training did, without training.
+"""What stored weights restore of scans, each distortion alone too, and their probe, without training.
 
-    python -m benchmarks.check_weights INIT STORE CONFIG.yaml SUBJECT...
+    python -m benchmarks.check_weights INIT STORE [SUBJECT...]
 
-Prints the baselines (doing nothing, best constant, each cube's own mean; the probe of a random network) and the scores.
+Network, cube and distortions are those that the weights say. Prints the baselines (doing nothing, best constant, each
+cube's own mean; the probe of a random network) and the scores.
 """
 
 import argparse
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from modelsgenesis.config import load
-from modelsgenesis.data.cubes import CubeSampler
+from modelsgenesis.config import build
+from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.store import open_store
-from modelsgenesis.models import build_backbone
-from modelsgenesis.models.weights import initialise
+from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models.weights import initialise, provenance_of
 from modelsgenesis.pretrain import PretrainSettings
 from modelsgenesis.proxies.restoration import Restoration
 from modelsgenesis.training.loop import make_fabric
@@ -26,11 +27,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("init", help="init source: run:PATH or file:PATH")
     parser.add_argument("store", type=Path)
-    parser.add_argument("config", type=Path, help="settings of the pre-training")
-    parser.add_argument("subjects", nargs="+", help="its validation subjects")
+    parser.add_argument("subjects", nargs="*", help="whose scans; all")
     given = parser.parse_args()
-    config, store = load(PretrainSettings, given.config), open_store(given.store)
-    scans = [scan for scan in store.scans if scan.subject in set(given.subjects)]
+    about, store = provenance_of(given.init), open_store(given.store)
+    config = PretrainSettings(
+        distortions=about["distortions"],
+        cubes=CubeSettings(shape=tuple(about["cube"])),
+        backbone=build(BackboneSettings, about["backbone"], given.init),
+    )
+    scans = [scan for scan in store.scans if not given.subjects or scan.subject in given.subjects]
     fabric, proxy = make_fabric(config.loop), Restoration(config.distortions)
     torch.manual_seed(config.seed)
     network = proxy.network(build_backbone(config.backbone))

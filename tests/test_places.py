@@ -16,6 +16,7 @@ from modelsgenesis.places import located
 from tests.benchmark.plans import LOOP, TOY
 
 TRAINING = "--backbone.width 2 --loop.batch-size 2 --loop.steps 2 --loop.validate-every 2 --loop.accelerator cpu"
+TUNING = f"{TRAINING} --loop.patience 0 --optim.schedule cosine"
 PRETRAINING = "--cubes.shape 16 16 16 --check.cubes 2 --check.cubes-alone 2 --check.probe-cubes 32"
 NAME = "dïsk 100%41 [2] #3"
 OUT = "~/link/../"
@@ -36,9 +37,9 @@ COMMANDS = {  # what is written, OUT or through a link of its name; the rest of 
     "data": ("labelled", "phantom ncc --cases 4 --shape 32 32 20 --spacing 4 4 7"),
     "finetune": (
         "tuned",
-        f"finetune ncc --data {IN}labelled --init run:{OUT}genesis --cache {IN}kept {TRAINING} --patch.shape 16 16 16",
+        f"finetune ncc --data {IN}labelled --init run:{OUT}genesis --cache {IN}kept {TUNING} --patch.shape 16 16 16",
     ),
-    "finetune more": ("tuned-more", f"finetune ncc --data {OUT}labelled {FILE} {TRAINING}"),
+    "finetune more": ("tuned-more", f"finetune ncc --data {OUT}labelled {FILE} {TUNING}"),
     "predict": ("predicted", f"predict {IN}tuned {OUT}scans"),
     "report": ("report.html", f"report {IN}tuned {OUT}genesis"),
     "benchmark": ("compared", f"benchmark {IN}plan.yaml --data given={OUT}labelled --processes 1"),
@@ -59,7 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "stores": {"chest": {"path": "goal/../store"}},
         "inits": {"scratch": {"init": "scratch"}, "file": {"init": FROM_FILE}},
         "seeds": [0],
-        "settings": TOY["settings"] | {"loop": {**LOOP, "steps": 2}},
+        "settings": TOY["settings"] | {"loop": {**LOOP, "steps": 2, "patience": 0}},
     }
     (real / "plan.yaml").write_text(yaml.safe_dump(plan))
     with pytest.MonkeyPatch.context() as patch:

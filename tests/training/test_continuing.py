@@ -15,6 +15,7 @@ from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
 from modelsgenesis.training.continuing import may_change
+from modelsgenesis.training.interrupt import InterruptedRunError
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from tests.test_pretrain import TOY, same_weights, scores
 
@@ -45,7 +46,7 @@ def stopped(store_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", save_and_stop)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(InterruptedRunError):
             pretrain(store_path, out, TOY)
 
 
