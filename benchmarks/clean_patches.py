@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.rows import name_of
 from modelsgenesis.config import build
 from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.scale import mismatch
@@ -112,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = errors(path, provenance, clean(store, path, provenance, given.cubes, given.seed))
         values = (found.running, found.small, found.large, found.constant)
         shown = " ".join(f"{value:10.4f}" for value in values)
-        print(f"{path.stem:<40} {provenance['backbone']['norm']:>8} {shown}", flush=True)
+        print(f"{name_of(path):<40} {provenance['backbone']['norm']:>8} {shown}", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from benchmarks.rows import name_of
 from modelsgenesis.config import build
 from modelsgenesis.data.intensity import Intensity, ct_window
 from modelsgenesis.errors import UsageError
@@ -173,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training, test = (cubes_of(side, given.seed, given.spacing, ct_window()) for side in sides)
     print(f"{'weights':<44} {'balanced':>10} " + " ".join(f"{name:>10}" for name in CLASSES))
     for path in kinds:
-        _say(path.stem, probed(load(f"file:{path}"), training, test))
+        _say(name_of(path), probed(load(f"file:{path}"), training, test))
     for kind in dict.fromkeys(kinds.values()):
         found = [probed(random_network(kind, seed, training), training, test) for seed in RANDOM]
         mean = Found(

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -66,3 +67,8 @@ def turns(calls: Mapping[str, Callable[[], Any]], repeats: int, warm: bool = Tru
 def milliseconds(value: float) -> str:
     """With three digits."""
     return f"{1e3 * value:.3g} ms"
+
+
+def name_of(weights: Path) -> str:
+    """What to call a file of weights: its name, or that of the run folder it lies in."""
+    return weights.parent.name if weights.stem == "weights" else weights.stem

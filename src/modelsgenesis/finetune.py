@@ -10,7 +10,7 @@ from torch import nn
 
 from modelsgenesis.config import overlaid, settings, to_dict
 from modelsgenesis.data.manifest import Scan
-from modelsgenesis.data.scale import ORIENTATION, mismatch
+from modelsgenesis.data.scale import ORIENTATION, Mismatch, mismatch
 from modelsgenesis.data.seen import write_images
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import read_json, replacing, write_json
@@ -201,11 +201,7 @@ def _train(
         run.note(
             init=report.to_dict(),
             warnings=warnings,
-            scale={
-                "weights": origin.get("scale"),
-                "here": scale,
-                "mismatch": asdict(differing) if differing else None,
-            },
+            scale=_scales(origin, scale, differing),
             **hardware(fabric),
             parameters=sum(p.numel() for p in network.parameters()),
             target=name,
@@ -223,6 +219,11 @@ def _train(
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
         best: JSON = next((entry for entry in metrics if entry["step"] == state.best_step), {})
         run.finish(best=best, warnings=[*warnings, *_of_missed(best)])
+
+
+def _scales(origin: JSON, here: JSON, differing: Mismatch | None) -> JSON:
+    """The scale of the weights, that of the patches, and how far they are apart where that is too far."""
+    return {"weights": origin.get("scale"), "here": here, "mismatch": asdict(differing) if differing else None}
 
 
 def _of_missed(best: JSON) -> list[str]:

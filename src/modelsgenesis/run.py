@@ -63,6 +63,11 @@ class Run:
         return self.exists and bool(self.manifest().get("finished"))
 
     @property
+    def last(self) -> Path:
+        """The checkpoint from which the run goes on."""
+        return self.checkpoints / "last.pt"
+
+    @property
     def trained(self) -> bool:
         """Whether its training has begun."""
         return self._metrics.is_file()
@@ -113,7 +118,7 @@ class Run:
             if not resume:
                 what = f"a finished run ({_shown(longer)})" if self.finished else "an interrupted run"
                 raise UsageError(f"{self.path}: holds {what}; add --resume or choose another --out")
-            if self.finished and not (self.checkpoints / "last.pt").is_file():
+            if self.finished and not self.last.is_file():
                 raise UsageError(
                     f"{self.path}: holds a finished run without its checkpoint, which cannot go on "
                     f"({_shown(longer)}); choose another --out"

@@ -98,13 +98,11 @@ def fit(
     Raises InterruptedRunError after Ctrl-C or SIGTERM and LostLoaderError for a lost loader process (the state is saved
     first), GenesisError when the loss is not finite.
     """
-    keep_freed_memory()
     network = _arranged(network, loop)
     wrapped, optimiser = fabric.setup(network, build_optimiser(parameter_groups(network, loaded, optim), optim))
     schedule = Schedule(optimiser, optim, loop.steps, task.lower_is_better)
     items = loop.batch_size * fabric.world_size
-    path = run.checkpoints / "last.pt"
-    state = checkpoint.load(path, network, optimiser, schedule)
+    state = checkpoint.load(run.last, network, optimiser, schedule)
     keeping = Keeping(run, loop.keep_at, items, task.unit)
     if fabric.is_global_zero:
         _go_on(run, state, keeping, loop, optim)
@@ -116,7 +114,7 @@ def fit(
     def save() -> None:
         if fabric.is_global_zero:
             _keep_marked(task, network, keeping, state.step)
-            checkpoint.save(path, state, network, optimiser, schedule)
+            checkpoint.save(run.last, state, network, optimiser, schedule)
             run.note(step=state.step)
 
     bar = Progress(loop.steps * items, "training", task.unit, state.step * items)
@@ -137,9 +135,9 @@ def fit(
             if due:
                 began = time.monotonic()
                 scores, improved = _validate(task, network, state, schedule)
+                if improved and fabric.is_global_zero:
+                    task.keep(network, scores[task.monitor], state.step)
                 if fabric.is_global_zero:
-                    if improved:
-                        task.keep(network, scores[task.monitor], state.step)
                     _record(run, board, bar, state, {**scores, "lr": rate}, improved, task.missed)
                 bar.say(pace.validated(time.monotonic() - began))
                 state.loss, state.losses = 0.0, 0
@@ -159,7 +157,8 @@ def _stopped(run: Run, state: State, loop: LoopSettings, lost: LostLoaderError |
 
 
 def _arranged(network: nn.Module, loop: LoopSettings) -> nn.Module:
-    """The network in the memory format that is asked for, compiled where that is."""
+    """The network in the memory format that is asked for, compiled where that is; freed memory is kept from here on."""
+    keep_freed_memory()
     if loop.batch_size % loop.accumulate:
         raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
     if loop.channels_last:
