@@ -12,14 +12,15 @@ from torch.utils.data import Dataset
 from modelsgenesis.config import settings, to_dict
 from modelsgenesis.data.cubes import CubeSampler, CubeSettings
 from modelsgenesis.data.manifest import Scan
-from modelsgenesis.data.scale import ORIENTATION
+from modelsgenesis.data.scale import ORIENTATION, mismatch
 from modelsgenesis.data.seen import write_images
 from modelsgenesis.data.splits import SplitSettings, split_subjects
 from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing, write_json
 from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
-from modelsgenesis.models.weights import HEAD_PREFIXES, LoadReport, initialise, save_weights
+from modelsgenesis.models.norm import used_norm
+from modelsgenesis.models.weights import HEAD_PREFIXES, LoadReport, initialise, provenance_of, save_weights
 from modelsgenesis.places import located
 from modelsgenesis.progress import tell
 from modelsgenesis.proxies import PROXIES
@@ -29,6 +30,7 @@ from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.training.batches import step_batches
 from modelsgenesis.training.continuing import on_devices, take_up
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
+from modelsgenesis.training.initial import mismatches
 from modelsgenesis.training.loop import Batch, fit, make_fabric
 from modelsgenesis.training.opening import extent, open_with
 from modelsgenesis.training.patience import refuse_idle_patience
@@ -128,19 +130,24 @@ def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -
         CubeSampler(store, [scan for scan in store.scans if sides[scan.subject] == side], config.cubes)
         for side in ("training", "validation")
     ]
+    origin = provenance_of(config.init)
+    if "backbone" in origin:  # weights of another norm are another function, though their tensors fit
+        used_norm(origin["backbone"]["norm"], config.backbone.norm, config.init)
     fabric.seed_everything(config.seed, verbose=False)
     proxy = PROXIES.get(config.proxy)(config.distortions)
     network = proxy.network(build_backbone(config.backbone))
     begun = copy.deepcopy(network)  # what the probe compares with, whatever the run starts from
     report = initialise(network, config.init, head=True)
     open_with(_about_data(samplers, config.cubes), network, config.backbone, fabric, config.loop, "cubes")
-    tell(*_about_init(report))
+    warnings = _mismatches(samplers[0], origin)
+    tell(*_about_init(report), *(f"warning: {warning}" for warning in warnings))
     check = RestorationCheck(proxy.mixture, samplers[1], begun, config, fabric, run.manifest().get("baselines"))
     task = _Pretraining(config, run, samplers[0], check)
     if fabric.is_global_zero:
         take_up(run, config, hardware(fabric))
         run.note(
             init=report.to_dict(),
+            warnings=warnings,
             **hardware(fabric),
             parameters=sum(p.numel() for p in network.parameters()),
             scans_dropped=[scan.id for sampler in samplers for scan in sampler.dropped],
@@ -150,6 +157,13 @@ def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -
     state = fit(task, network, fabric, run, config.loop, config.optim, report.taken)
     if fabric.is_global_zero:
         _close(task, run, state.best_step)
+
+
+def _mismatches(sampler: CubeSampler, origin: JSON) -> list[str]:
+    """What weights of `origin` saw otherwise than the cubes show it: modality, window, scale."""
+    scan = sampler.scans[0]
+    differing = mismatch(origin.get("scale", {}), sampler.scale)
+    return [*mismatches(scan.modality, scan.intensity, origin), *([differing.sentence] if differing else [])]
 
 
 def _about_data(samplers: Sequence[CubeSampler], choice: CubeSettings) -> list[str]:

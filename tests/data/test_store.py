@@ -3,7 +3,9 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -202,3 +204,20 @@ def test_description(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def test_labels_are_small(tmp_path: Path) -> None:
     scan = add_scan(tmp_path, "labels", np.zeros((64, 64, 64), np.uint8), label_values(), modality="label")
     assert scan.bytes < 10_000
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("subject", "another"),
+        ("spacing", (2.0, 2.0, 2.0)),
+        ("modality", "mr"),
+        ("measured", False),
+        ("intensity", ct_window(-400, 400)),
+    ],
+)
+def test_the_digest_tells_all_that_a_training_sees(phantom_store: Store, field: str, value: Any) -> None:
+    scan = phantom_store.scans[0]
+    other = Store(phantom_store.path, [replace(scan, **{field: value}), *phantom_store.scans[1:]])
+    assert other.digest() != phantom_store.digest()
+    assert Store(phantom_store.path, list(phantom_store.scans)).digest() == phantom_store.digest()

@@ -102,6 +102,16 @@ def test_a_small_spread_about_a_large_mean_keeps_its_digits() -> None:
     )
 
 
+@pytest.mark.parametrize("mode", ["running", "group"])
+def test_a_border_unlike_the_rest_costs_no_digits(mode: str) -> None:
+    """Convolutions see zeros beyond the border, so that the first voxel may lie far from the mean."""
+    x = layout(10 + 0.01 * torch.randn(2, 16, 32, 32, 32))
+    x[:, :, 0, 0, 0] = 0
+    norm = make_norm(mode, 16, 3)
+    wanted = definition(x, norm, mode, relu=False)
+    torch.testing.assert_close(normed(norm, x, relu=False).double(), wanted, rtol=1e-5, atol=5e-5)
+
+
 def test_what_is_not_a_number_stays_so() -> None:
     x = layout(torch.randn(2, 8, 4, 4, 4))
     x[0, 0, 0, 0, 1] = float("nan")

@@ -126,6 +126,18 @@ def test_other_workers_and_memory_format(
     assert resumed.manifest()["baselines"] == whole.manifest()["baselines"]
 
 
+def test_weights_of_another_norm_are_refused_to_begin_with(
+    short: dict[str, Run], store_path: Path, tmp_path: Path
+) -> None:
+    """Their tensors would fit, but the network would be another function."""
+    grouped = replace(TOY, backbone=replace(TOY.backbone, norm="group"))
+    source = pretrain(store_path, tmp_path / "grouped", of(grouped, steps=2))
+    for config, init in ((TOY, source.path), (grouped, short["constant"].path)):
+        with pytest.raises(UsageError, match=r"backbone\.norm is .*, but run:.* was trained with"):
+            pretrain(store_path, tmp_path / "run", replace(config, init=f"run:{init}"))
+        assert not (tmp_path / "run").exists()
+
+
 def test_another_device_is_noted(short: dict[str, Run], store_path: Path, tmp_path: Path) -> None:
     path = copied(short["constant"], tmp_path)
     manifest = json.loads((path / "manifest.json").read_text())

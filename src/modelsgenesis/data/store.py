@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from modelsgenesis.config import digest
+from modelsgenesis.config import digest, to_dict
 from modelsgenesis.data.arrays import SCANS, array_path, create_groups, open_array, scan_path, stored_bytes, write_scan
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.levels import level_factors, level_of
@@ -109,8 +109,26 @@ class Store:
         return handle
 
     def digest(self) -> str:
-        """Identifies the contents of all scans; from the manifest alone."""
-        return digest([[scan.id, scan.digest, list(scan.shape), scan.levels] for scan in self.scans])
+        """Identifies all that a training sees of the scans: whose they are, voxels, scale and what these stand for.
+
+        From the manifest alone.
+        """
+        return digest(
+            [
+                [
+                    scan.id,
+                    scan.subject,
+                    scan.digest,
+                    list(scan.shape),
+                    scan.levels,
+                    list(scan.spacing),
+                    scan.measured,
+                    scan.modality,
+                    to_dict(scan.intensity),
+                ]
+                for scan in self.scans
+            ]
+        )
 
     def verify(self) -> list[str]:
         """Read every array to its checksums; one line for each scan that is damaged, none when all is well."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from modelsgenesis.types import FloatArray
 
-COARSEST = -4
+COARSEST_STEP = -4
 """Exponent of the step that values are rounded to: a 16th of a unit."""
 _LEVELS = 13
 _OFF_POWERS = 1.37  # an image from 0 to 1 must not lie on the border of two steps
@@ -34,4 +34,4 @@ def voxel_digest(array: FloatArray) -> str:
 def _step(low: float, high: float) -> int:
     """Exponent of the step for values in this range; the largest number of steps fits 32 bits."""
     finer = math.frexp((high - low) * _OFF_POWERS)[1] - _LEVELS
-    return max(min(COARSEST, finer), math.frexp(max(-low, high))[1] - 30)
+    return max(min(COARSEST_STEP, finer), math.frexp(max(-low, high))[1] - 30)

@@ -21,6 +21,8 @@ from modelsgenesis.models import kernels
 from modelsgenesis.models.features import CHANNELS_LAST, flat, on_threads, walkable
 from modelsgenesis.models.norm import AlwaysBatchNorm
 
+PIVOT_VOXELS = 61
+"""A prime, so that voxels of all rows and columns are among them."""
 Table = npt.NDArray[Any]
 """(N, C): a number for each item and channel."""
 
@@ -137,6 +139,10 @@ def _over_sets(values: Table, groups: int) -> Table:
 
 
 def _pivot(x: Tensor) -> Table:
-    """The first voxel of each item, (N, C) float32."""
-    first: Table = x.detach().flatten(2)[:, :, 0].float().numpy()
-    return first
+    """About the mean of each item's channels, from a few voxels all over it, (N, C) float32.
+
+    Not from one voxel: those at a border differ, for convolutions see zeros beyond.
+    """
+    voxels = x.detach().flatten(2)
+    few: Table = voxels[:, :, :: max(1, voxels.shape[2] // PIVOT_VOXELS)].float().mean(2).numpy()
+    return few

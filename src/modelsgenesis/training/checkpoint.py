@@ -56,6 +56,19 @@ def load(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, sched
         raise GenesisError(f"{path}: the checkpoint is damaged ({error}); delete it to start again") from error
     network.load_state_dict(content["network"])
     optimiser.load_state_dict(content["optimiser"])
+    _in_layout_of_parameters(optimiser)
     schedule.load_state_dict(content["schedule"])
     torch.set_rng_state(content["random"])
     return State(**content["state"])
+
+
+def _in_layout_of_parameters(optimiser: torch.optim.Optimizer) -> None:
+    """Give what the optimiser keeps of a parameter that parameter's memory format.
+
+    A run may go on in another format, and PyTorch's fused optimisers on a CPU go through memory without a look at it.
+    """
+    inner: Any = getattr(optimiser, "optimizer", optimiser)  # Lightning Fabric wraps it
+    for parameter, kept in inner.state.items():
+        for name, value in kept.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                kept[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -95,6 +95,11 @@ def _remarks(changed: JSON, step: int, loop: LoopSettings, optim: OptimSettings)
     found = []
     if set(changed) & {*ROUNDING, *SHARING}:
         found.append("the same calculation, rounded otherwise: not bit for bit what it would have been")
+    if set(changed) & {*SHARING}:
+        found.append(
+            "batch norms: running statistics follow each pass of the first device, so with another number of passes a "
+            "step they move at another pace from here on"
+        )
     if "loop.steps" not in changed:
         return found
     planned = changed["loop.steps"][0]
