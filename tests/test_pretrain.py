@@ -207,7 +207,6 @@ def test_a_damaged_checkpoint_is_named(store_path: Path, tmp_path: Path) -> None
         ({"distortions": "blur"}, "blur"),
         ({"backbone": BackboneSettings(name="vit")}, "unknown backbone 'vit'"),
         ({"optim": OptimSettings("lion")}, "optim.optimiser"),
-        ({"loop": replace(TOY.loop, accumulate=3)}, "not divisible"),
         ({"loop": replace(TOY.loop, accelerator="quantum")}, "loop.accelerator"),
     ],
 )
