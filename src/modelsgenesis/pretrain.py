@@ -239,7 +239,7 @@ class _Pretraining:
 
     def keep(self, network: nn.Module, score: float, step: int) -> None:
         """Store the weights with their provenance, and show what the network restores."""
-        self.save(network, self._run.checkpoints / "best.safetensors", {"step": step, "validation": score})
+        self.save(network, self._run.best, {"step": step, "validation": score})
         examples = self.check.examples(network)
         draw_restoration(self._run.figures / "restoration.png", examples)
         keep_restoration(self._run.figures / "restoration.npz", examples)
@@ -269,7 +269,7 @@ def _close(task: _Pretraining, run: Run, best_step: int) -> None:
     baselines = task.check.baselines
     draw_curves(run.figures / "validation.png", metrics, ("loss", "validation"), {"constant": baselines["constant"]})
     with replacing(run.weights) as temporary:
-        temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
+        temporary.write_bytes(run.best.read_bytes())
     run.finish(best=best)
 
 

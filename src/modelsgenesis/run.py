@@ -68,6 +68,11 @@ class Run:
         return self.checkpoints / "last.pt"
 
     @property
+    def best(self) -> Path:
+        """The weights of the best validation so far, which become those of the run at its end."""
+        return self.checkpoints / "best.safetensors"
+
+    @property
     def trained(self) -> bool:
         """Whether its training has begun."""
         return self._metrics.is_file()
@@ -108,7 +113,7 @@ class Run:
             may_change: which settings need not be those the run was begun with.
 
         Raises UsageError when the folder holds another run (naming the settings that differ), one that is to go on
-        and `resume` is false or its checkpoint is gone, or files that are no run.
+        and `resume` is false or its checkpoint or best weights are gone, or files that are no run.
         """
         if self.exists:
             self._refuse_others(command, config, data, may_change)
@@ -118,10 +123,11 @@ class Run:
             if not resume:
                 what = f"a finished run ({_shown(longer)})" if self.finished else "an interrupted run"
                 raise UsageError(f"{self.path}: holds {what}; add --resume or choose another --out")
-            if self.finished and not self.last.is_file():
+            gone = [path for path in (self.last, self.best) if not path.is_file()]
+            if self.finished and gone:
                 raise UsageError(
-                    f"{self.path}: holds a finished run without its checkpoint, which cannot go on "
-                    f"({_shown(longer)}); choose another --out"
+                    f"{self.path}: holds a finished run without its {' and '.join(_below(self.path, gone))}, which cannot "
+                    f"go on ({_shown(longer)}); choose another --out"
                 )
             return True
         text = to_yaml(config)
@@ -202,6 +208,10 @@ class Run:
         """Drop metrics past `step`: a resumed run writes them again."""
         kept = [entry for entry in self.metrics() if entry["step"] <= step]
         write_text(self._metrics, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def _below(folder: Path, paths: Sequence[Path]) -> list[str]:
+    return [str(path.relative_to(folder)) for path in paths]
 
 
 def _shown(changes: Changes) -> str:

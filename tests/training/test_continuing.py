@@ -100,9 +100,11 @@ def test_without_resume_or_checkpoint_a_finished_run_stays(
         pretrain(store_path, path, CONSTANT)
     with pytest.raises(UsageError, match=r"another run \(loop.steps: 4 there, 8 here\)"):
         pretrain(store_path, path, CONSTANT, resume=True, longer=False)
-    (path / "checkpoints" / "last.pt").unlink()
-    with pytest.raises(UsageError, match=r"without its checkpoint.*loop.steps: 4 there, 8 here"):
-        pretrain(store_path, path, CONSTANT, resume=True)
+    for name in ("last.pt", "best.safetensors"):  # the second holds the weights to end with, if none is better
+        away = (path / "checkpoints" / name).rename(tmp_path / name)
+        with pytest.raises(UsageError, match=rf"without its checkpoints/{name}, .*loop.steps: 4 there, 8 here"):
+            pretrain(store_path, path, CONSTANT, resume=True)
+        away.rename(path / "checkpoints" / name)
     assert Run(path).finished
     assert pretrain(store_path, path, of(CONSTANT, steps=4, workers=1, keep_at=(4,))).finished
     assert "continued" not in Run(path).manifest()

@@ -16,6 +16,8 @@ from modelsgenesis.training.settings import LoopSettings
         ({"batch_size": 8, "accumulate": 16}, "loop.batch_size 8 is not divisible by loop.accumulate 16"),
         ({"accumulate": 0}, "loop.accumulate: 0 must be 1 or more"),
         ({"accumulate": -1}, "loop.accumulate: -1 must be 1 or more"),
+        ({"steps": 0}, "loop.steps: 0 must be 1 or more"),
+        ({"patience": -1}, "loop.patience: -1 must be 0 (never) or more"),  # it would end before its first step
         ({"batch_size": 0}, "loop.batch_size: 0 must be 1 or more"),
     ],
 )
@@ -26,5 +28,5 @@ def test_what_no_training_can_be_made_of_is_refused(wrong: dict[str, Any], reaso
 
 
 def test_the_smallest_that_can_be_are_taken() -> None:
-    assert LoopSettings(batch_size=1, accumulate=1)
+    assert LoopSettings(steps=1, batch_size=1, accumulate=1)
     assert LoopSettings(batch_size=8, accumulate=8)
