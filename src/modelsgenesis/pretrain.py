@@ -213,7 +213,7 @@ class _Pretraining:
         self._config, self._run, self.check = config, run, check
         self._proxy = PROXIES.get(config.proxy)(config.distortions)
         self._sampler = sampler
-        self._constant_for = 0
+        self._constant_for = 0  # micro-batches in a row
 
     def batches(self, first_step: int, fabric: "Fabric") -> Generator[Batch, None, None]:
         """Batches of (distorted, target) from step `first_step` on."""
@@ -224,7 +224,7 @@ class _Pretraining:
         loss, parts = self._proxy.loss(network, batch)
         collapsed = "spread" in parts and parts["spread"].item() < COLLAPSED
         self._constant_for = self._constant_for + 1 if collapsed else 0
-        if self._constant_for >= PATIENCE_COLLAPSED:
+        if self._constant_for >= PATIENCE_COLLAPSED * self._config.loop.accumulate:
             raise GenesisError(
                 f"{self._run.path}: the network collapsed to a constant (spread of its output under {COLLAPSED:.0%} of "
                 f"the target's for {PATIENCE_COLLAPSED} steps); use --preset default, or a lower --optim.lr with "
