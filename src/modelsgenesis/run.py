@@ -125,9 +125,10 @@ class Run:
                 raise UsageError(f"{self.path}: holds {what}; add --resume or choose another --out")
             gone = [path for path in (self.last, self.best) if not path.is_file()]
             if self.finished and gone:
+                names = " and ".join(str(path.relative_to(self.path)) for path in gone)
                 raise UsageError(
-                    f"{self.path}: holds a finished run without its {' and '.join(_below(self.path, gone))}, which cannot "
-                    f"go on ({_shown(longer)}); choose another --out"
+                    f"{self.path}: holds a finished run without its {names}, which cannot go on "
+                    f"({_shown(longer)}); choose another --out"
                 )
             return True
         text = to_yaml(config)
@@ -208,10 +209,6 @@ class Run:
         """Drop metrics past `step`: a resumed run writes them again."""
         kept = [entry for entry in self.metrics() if entry["step"] <= step]
         write_text(self._metrics, "".join(json.dumps(entry) + "\n" for entry in kept))
-
-
-def _below(folder: Path, paths: Sequence[Path]) -> list[str]:
-    return [str(path.relative_to(folder)) for path in paths]
 
 
 def _shown(changes: Changes) -> str:

@@ -96,9 +96,9 @@ class CubeSampler:
         padded: those of them that are thinner than a cube.
         dropped: those too small for the rule.
 
-    Raises UsageError when no scan is large enough, the rule is unknown, there are no tries, `released` meets data that is not CT or another
-    spacing, or a wanted spacing is out of reach: not positive, too coarse for the store's levels, or of pixels of
-    unknown size.
+    Raises UsageError when no scan is large enough, the rule is unknown, `tries` is below 1, `released` meets data that
+    is not CT or another spacing, or a wanted spacing is out of reach: not positive, too coarse for the store's levels,
+    or of pixels of unknown size.
     """
 
     def __init__(self, store: Store, scans: Sequence[Scan], choice: CubeSettings) -> None:

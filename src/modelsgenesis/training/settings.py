@@ -66,7 +66,7 @@ class LoopSettings:
     """Loader processes; 0 loads in the training process, -1: 0 on a CPU, else up to 8."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a run without steps, micro-batches that do not make up a batch, or weights to keep before any item."""
+        """Raises UsageError for numbers no training can be made of, and micro-batches that do not make up a batch."""
         for name in ("steps", "batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise UsageError(f"loop.{name}: {getattr(self, name)} must be 1 or more")
