@@ -153,12 +153,12 @@ class Run:
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def take_up(self, config: Any, **entries: Any) -> None:
-        """Go on with `config`: the run is no longer finished, what it predicted is of other weights; `entries` join
-        its manifest."""
-        if self.finished:
-            for results in (self.predictions, self.path / "evaluation"):
-                shutil.rmtree(results, ignore_errors=True)
+        """Go on with `config`: the run is no longer finished, so it has no weights to be used and no results of them
+        (`best` holds the weights meanwhile); `entries` join its manifest."""
         self.note(finished=False, config_digest=digest(config), **entries)
+        self.weights.unlink(missing_ok=True)
+        for results in (self.predictions, self.path / "evaluation"):
+            shutil.rmtree(results, ignore_errors=True)
         write_text(self._config, to_yaml(config))
 
     def _refuse_others(self, command: str, config: Any, data: str, may_change: MayChange) -> None:

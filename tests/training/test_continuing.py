@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from modelsgenesis.config import to_dict
-from modelsgenesis.errors import UsageError
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.models.weights import provenance_of
 from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
@@ -36,8 +37,8 @@ def short(phantom_store, tmp_path_factory):  # type: ignore[no-untyped-def]
     }
 
 
-def stopped(store_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave a run at its first checkpoint."""
+def stopped(store_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, config: PretrainSettings = TOY) -> None:
+    """Leave a run at its next checkpoint."""
     save = checkpoint.save
 
     def save_and_stop(*args: Any) -> None:
@@ -47,7 +48,7 @@ def stopped(store_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", save_and_stop)
         with pytest.raises(InterruptedRunError):
-            pretrain(store_path, out, TOY)
+            pretrain(store_path, out, config, resume=True)
 
 
 def copied(run: Run, tmp_path: Path) -> Path:
@@ -81,6 +82,18 @@ def test_more_steps(
         assert scores(longer) == scores(at_once)
     else:
         assert "not the same as 8 steps at once" in entry["remarks"][0]
+
+
+def test_a_run_that_became_longer_serves_no_weights_before_its_end(
+    short: dict[str, Run], store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copied(short["constant"], tmp_path)
+    assert provenance_of(f"run:{path}")["step"] == 4
+    stopped(store_path, path, monkeypatch, CONSTANT)
+    with pytest.raises(GenesisError, match="is the run finished"):
+        provenance_of(f"run:{path}")
+    assert (path / "checkpoints" / "best.safetensors").is_file()
+    assert provenance_of(f"run:{pretrain(store_path, path, CONSTANT, resume=True).path}")["step"] in (4, 8)
 
 
 def test_a_validation_in_between_and_a_longer_warmup_are_said(store_path: Path, tmp_path: Path) -> None:
