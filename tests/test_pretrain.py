@@ -23,6 +23,7 @@ from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import read_weights
 from modelsgenesis.pretrain import PretrainSettings, pretrain, summary
 from modelsgenesis.run import Run
+from modelsgenesis.training.optim import Schedule
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.validation import RestorationCheckSettings
 
@@ -180,6 +181,20 @@ def test_collapse_stops_with_advice(store_path: Path, tmp_path: Path, monkeypatc
         pretrain(store_path, tmp_path / "run", config)
 
 
+@pytest.mark.parametrize("accumulate", [1, 2, 4])
+def test_collapse_is_counted_in_steps(
+    accumulate: int, store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelsgenesis.pretrain.PATIENCE_COLLAPSED", 3)
+    monkeypatch.setattr("modelsgenesis.pretrain.COLLAPSED", float("inf"))  # every answer counts as a constant
+    began: list[int] = []
+    rate = Schedule.set
+    monkeypatch.setattr(Schedule, "set", lambda self, step: began.append(step) or rate(self, step))
+    with pytest.raises(GenesisError, match="collapsed to a constant"):
+        pretrain(store_path, tmp_path / "run", replace(TOY, loop=replace(TOY.loop, accumulate=accumulate)))
+    assert began == [0, 1, 2]
+
+
 def test_another_configuration_is_refused(whole: Run, store_path: Path) -> None:
     with pytest.raises(UsageError, match="seed: 0 there, 1 here"):
         pretrain(store_path, whole.path, replace(TOY, seed=1))
@@ -207,7 +222,6 @@ def test_a_damaged_checkpoint_is_named(store_path: Path, tmp_path: Path) -> None
         ({"distortions": "blur"}, "blur"),
         ({"backbone": BackboneSettings(name="vit")}, "unknown backbone 'vit'"),
         ({"optim": OptimSettings("lion")}, "optim.optimiser"),
-        ({"loop": replace(TOY.loop, accumulate=3)}, "not divisible"),
         ({"loop": replace(TOY.loop, accelerator="quantum")}, "loop.accelerator"),
     ],
 )

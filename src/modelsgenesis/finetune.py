@@ -212,7 +212,7 @@ def _train(
     state = fit(task, network, fabric, run, config.loop, config.optim, report.taken)
     if fabric.is_global_zero:
         with replacing(run.weights) as temporary:
-            temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
+            temporary.write_bytes(run.best.read_bytes())
         if config.held_out:
             predict_held_out(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
         metrics = run.metrics()
@@ -355,8 +355,7 @@ def _task(
     def save(network: nn.Module, path: Path, about: JSON) -> None:
         save_weights(path, network, {**provenance, **about})
 
-    best = run.checkpoints / "best.safetensors"
-    return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, save, best)
+    return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, save, run.best)
 
 
 def summary(run: Run) -> str:

@@ -227,7 +227,7 @@ class _Pretraining:
         self._config, self._run, self.check = config, run, check
         self._proxy = PROXIES.get(config.proxy)(config.distortions)
         self._sampler = sampler
-        self._constant_for = 0
+        self._constant_for = 0  # micro-batches in a row
 
     def batches(self, first_step: int, fabric: "Fabric") -> Generator[Batch, None, None]:
         """Batches of (distorted, target) from step `first_step` on."""
@@ -238,7 +238,7 @@ class _Pretraining:
         loss, parts = self._proxy.loss(network, batch)
         collapsed = "spread" in parts and parts["spread"].item() < COLLAPSED
         self._constant_for = self._constant_for + 1 if collapsed else 0
-        if self._constant_for >= PATIENCE_COLLAPSED:
+        if self._constant_for >= PATIENCE_COLLAPSED * self._config.loop.accumulate:
             raise GenesisError(
                 f"{self._run.path}: the network collapsed to a constant (spread of its output under {COLLAPSED:.0%} of "
                 f"the target's for {PATIENCE_COLLAPSED} steps); use --preset default, or a lower --optim.lr with "
@@ -253,7 +253,7 @@ class _Pretraining:
 
     def keep(self, network: nn.Module, score: float, step: int) -> None:
         """Store the weights with their provenance, and show what the network restores."""
-        self.save(network, self._run.checkpoints / "best.safetensors", {"step": step, "validation": score})
+        self.save(network, self._run.best, {"step": step, "validation": score})
         examples = self.check.examples(network)
         draw_restoration(self._run.figures / "restoration.png", examples)
         keep_restoration(self._run.figures / "restoration.npz", examples)
@@ -283,7 +283,7 @@ def _close(task: _Pretraining, run: Run, best_step: int) -> None:
     baselines = task.check.baselines
     draw_curves(run.figures / "validation.png", metrics, ("loss", "validation"), {"constant": baselines["constant"]})
     with replacing(run.weights) as temporary:
-        temporary.write_bytes((run.checkpoints / "best.safetensors").read_bytes())
+        temporary.write_bytes(run.best.read_bytes())
     run.finish(best=best)
 
 

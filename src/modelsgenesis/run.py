@@ -68,6 +68,11 @@ class Run:
         return self.checkpoints / "last.pt"
 
     @property
+    def best(self) -> Path:
+        """The weights of the best validation so far, which become those of the run at its end."""
+        return self.checkpoints / "best.safetensors"
+
+    @property
     def trained(self) -> bool:
         """Whether its training has begun."""
         return self._metrics.is_file()
@@ -108,7 +113,7 @@ class Run:
             may_change: which settings need not be those the run was begun with.
 
         Raises UsageError when the folder holds another run (naming the settings that differ), one that is to go on
-        and `resume` is false or its checkpoint is gone, or files that are no run.
+        and `resume` is false or its checkpoint or best weights are gone, or files that are no run.
         """
         if self.exists:
             self._refuse_others(command, config, data, may_change)
@@ -118,9 +123,11 @@ class Run:
             if not resume:
                 what = f"a finished run ({_shown(longer)})" if self.finished else "an interrupted run"
                 raise UsageError(f"{self.path}: holds {what}; add --resume or choose another --out")
-            if self.finished and not self.last.is_file():
+            gone = [path for path in (self.last, self.best) if not path.is_file()]
+            if self.finished and gone:
+                names = " and ".join(str(path.relative_to(self.path)) for path in gone)
                 raise UsageError(
-                    f"{self.path}: holds a finished run without its checkpoint, which cannot go on "
+                    f"{self.path}: holds a finished run without its {names}, which cannot go on "
                     f"({_shown(longer)}); choose another --out"
                 )
             return True
@@ -146,12 +153,12 @@ class Run:
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def take_up(self, config: Any, **entries: Any) -> None:
-        """Go on with `config`: the run is no longer finished, what it predicted is of other weights; `entries` join
-        its manifest."""
-        if self.finished:
-            for results in (self.predictions, self.path / "evaluation"):
-                shutil.rmtree(results, ignore_errors=True)
+        """Go on with `config`: the run is no longer finished, so it has no weights to be used and no results of them
+        (`best` holds the weights meanwhile); `entries` join its manifest."""
         self.note(finished=False, config_digest=digest(config), **entries)
+        self.weights.unlink(missing_ok=True)
+        for results in (self.predictions, self.path / "evaluation"):
+            shutil.rmtree(results, ignore_errors=True)
         write_text(self._config, to_yaml(config))
 
     def _refuse_others(self, command: str, config: Any, data: str, may_change: MayChange) -> None:

@@ -193,3 +193,13 @@ def test_two_sides_of_a_volume_are_an_axial_slice(phantom_store: Store) -> None:
     assert len(heights) > 1
     with pytest.raises(UsageError, match="fits none"):
         CubeSampler(phantom_store, phantom_store.scans, CubeSettings(shape=(24, 16), rule="released"))
+
+
+@pytest.mark.parametrize("tries", [0, -1])
+@pytest.mark.parametrize("spacing", [None, 8.0])
+def test_a_cube_takes_one_try_at_least(phantom_store: Store, tries: int, spacing: float | None) -> None:
+    choice = CubeSettings(shape=(8, 8, 8), spacing=spacing, tries=tries)
+    with pytest.raises(UsageError, match=f"cubes.tries: {tries} must be 1 or more"):
+        CubeSampler(phantom_store, phantom_store.scans, choice)
+    once = CubeSettings(shape=(8, 8, 8), spacing=spacing, tries=1)
+    assert CubeSampler(phantom_store, phantom_store.scans, once).cube(generator(0, 0)).array.shape == (1, 8, 8, 8)

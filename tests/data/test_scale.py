@@ -92,6 +92,9 @@ def test_images_are_compared_by_pixels_across_and_unlike_things_not_at_all() -> 
     assert mismatch({"across": [96, 96]}, {"across": [96, 96]}) is None
     assert mismatch(of(1.7, 1.7), {"across": [96, 96]}) is None
     assert mismatch({}, of(1.0, 1.0, 1.0)) is None
+    assert mismatch(of(1.0, 1.0), of(4.0, 4.0, 4.0)) is None  # an image and a volume
+    assert mismatch(of(4.0, 4.0, 4.0, drawn=True), of(1.0, 1.0)) is None
+    assert mismatch({"across": [96, 96]}, {"across": [24, 24, 24]}) is None
 
 
 def save_image(path: Path, shape: tuple[int, int] = (300, 200)) -> Path:

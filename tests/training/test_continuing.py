@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from modelsgenesis.config import to_dict
-from modelsgenesis.errors import UsageError
+from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.models.weights import provenance_of
 from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
@@ -36,8 +37,8 @@ def short(phantom_store, tmp_path_factory):  # type: ignore[no-untyped-def]
     }
 
 
-def stopped(store_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave a run at its first checkpoint."""
+def stopped(store_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, config: PretrainSettings = TOY) -> None:
+    """Leave a run at its next checkpoint."""
     save = checkpoint.save
 
     def save_and_stop(*args: Any) -> None:
@@ -47,7 +48,7 @@ def stopped(store_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", save_and_stop)
         with pytest.raises(InterruptedRunError):
-            pretrain(store_path, out, TOY)
+            pretrain(store_path, out, config, resume=True)
 
 
 def copied(run: Run, tmp_path: Path) -> Path:
@@ -83,6 +84,18 @@ def test_more_steps(
         assert "not the same as 8 steps at once" in entry["remarks"][0]
 
 
+def test_a_run_that_became_longer_serves_no_weights_before_its_end(
+    short: dict[str, Run], store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copied(short["constant"], tmp_path)
+    assert provenance_of(f"run:{path}")["step"] == 4
+    stopped(store_path, path, monkeypatch, CONSTANT)
+    with pytest.raises(GenesisError, match="is the run finished"):
+        provenance_of(f"run:{path}")
+    assert (path / "checkpoints" / "best.safetensors").is_file()
+    assert provenance_of(f"run:{pretrain(store_path, path, CONSTANT, resume=True).path}")["step"] in (4, 8)
+
+
 def test_a_validation_in_between_and_a_longer_warmup_are_said(store_path: Path, tmp_path: Path) -> None:
     config = replace(TOY, optim=OptimSettings(lr=3e-3, schedule="constant", warmup_steps=200))
     pretrain(store_path, tmp_path / "run", of(config, steps=20, validate_every=8))
@@ -100,9 +113,11 @@ def test_without_resume_or_checkpoint_a_finished_run_stays(
         pretrain(store_path, path, CONSTANT)
     with pytest.raises(UsageError, match=r"another run \(loop.steps: 4 there, 8 here\)"):
         pretrain(store_path, path, CONSTANT, resume=True, longer=False)
-    (path / "checkpoints" / "last.pt").unlink()
-    with pytest.raises(UsageError, match=r"without its checkpoint.*loop.steps: 4 there, 8 here"):
-        pretrain(store_path, path, CONSTANT, resume=True)
+    for name in ("last.pt", "best.safetensors"):  # the second holds the weights to end with, if none is better
+        away = (path / "checkpoints" / name).rename(tmp_path / name)
+        with pytest.raises(UsageError, match=rf"without its checkpoints/{name}, .*loop.steps: 4 there, 8 here"):
+            pretrain(store_path, path, CONSTANT, resume=True)
+        away.rename(path / "checkpoints" / name)
     assert Run(path).finished
     assert pretrain(store_path, path, of(CONSTANT, steps=4, workers=1, keep_at=(4,))).finished
     assert "continued" not in Run(path).manifest()

@@ -96,9 +96,9 @@ class CubeSampler:
         padded: those of them that are thinner than a cube.
         dropped: those too small for the rule.
 
-    Raises UsageError when no scan is large enough, the rule is unknown, `released` meets data that is not CT or another
-    spacing, or a wanted spacing is out of reach: not positive, too coarse for the store's levels, or of pixels of
-    unknown size.
+    Raises UsageError when no scan is large enough, the rule is unknown, `tries` is below 1, `released` meets data that
+    is not CT or another spacing, or a wanted spacing is out of reach: not positive, too coarse for the store's levels,
+    or of pixels of unknown size.
     """
 
     def __init__(self, store: Store, scans: Sequence[Scan], choice: CubeSettings) -> None:
@@ -106,6 +106,8 @@ class CubeSampler:
             raise UsageError(f"cubes.rule: {choice.rule!r} is unknown; valid: default, released")
         if not 0 < choice.thin <= 1:
             raise UsageError(f"cubes.thin: {choice.thin} must be above 0 and at most 1")
+        if choice.tries < 1:
+            raise UsageError(f"cubes.tries: {choice.tries} must be 1 or more")
         self._store, self._choice = store, choice
         self._released = choice.rule == "released"
         if self._released and any(scan.modality != "ct" for scan in scans):

@@ -94,9 +94,11 @@ class Mismatch:
 
 
 def mismatch(weights: JSON, here: JSON) -> Mismatch | None:
-    """How two scales of as many axes differ; None where they agree within `FACTOR` or cannot be compared."""
+    """How two scales differ; None where they agree within `FACTOR` or cannot be compared, as a volume with an image."""
     if "spacing" in weights and "spacing" in here:
         saw, shown = weights["spacing"], here["spacing"]["median"]
+        if len(saw["median"]) != len(shown):
+            return None
         low, high = (saw["low"], saw["high"]) if weights.get("drawn") else (saw["median"], saw["median"])
         factors = [max(a / b, b / c, 1.0) for a, b, c in zip(low, shown, high, strict=True)]
         names = _by_mm(low, high if weights.get("drawn") else low), _by_mm(shown, shown)
@@ -104,6 +106,8 @@ def mismatch(weights: JSON, here: JSON) -> Mismatch | None:
         mend = f"set images.spacing to what it saw, or pre-train with cubes.spacing {wide}"
     elif "across" in weights and "across" in here:
         saw, shown = weights["across"], here["across"]
+        if len(saw) != len(shown):
+            return None
         factors = [max(a / b, b / a) for a, b in zip(saw, shown, strict=True)]
         names = _by_pixels(saw), _by_pixels(shown)
         mend = f"pre-train on a store prepared with --resize {' '.join(f'{side:.0f}' for side in shown)}"

@@ -159,8 +159,6 @@ def _stopped(run: Run, state: State, loop: LoopSettings, lost: LostLoaderError |
 def _arranged(network: nn.Module, loop: LoopSettings) -> nn.Module:
     """The network in the memory format that is asked for, compiled where that is; freed memory is kept from here on."""
     keep_freed_memory()
-    if loop.batch_size % loop.accumulate:
-        raise UsageError(f"loop.batch_size {loop.batch_size} is not divisible by loop.accumulate {loop.accumulate}")
     if loop.channels_last:
         # A format is for tensors of its number of axes, so the network's volumes or images take the one that is theirs.
         network = network.to(memory_format=channels_last(network.backbone.axes))  # type: ignore

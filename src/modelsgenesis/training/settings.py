@@ -66,6 +66,13 @@ class LoopSettings:
     """Loader processes; 0 loads in the training process, -1: 0 on a CPU, else up to 8."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError for weights to be kept before the first item."""
+        """Raises UsageError for numbers no training can be made of, and micro-batches that do not make up a batch."""
+        for name in ("steps", "batch_size", "accumulate"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"loop.{name}: {getattr(self, name)} must be 1 or more")
+        if self.patience < 0:
+            raise UsageError(f"loop.patience: {self.patience} must be 0 (never) or more")
+        if self.batch_size % self.accumulate:
+            raise UsageError(f"loop.batch_size {self.batch_size} is not divisible by loop.accumulate {self.accumulate}")
         if any(mark < 1 for mark in self.keep_at):
             raise UsageError(f"loop.keep_at: {self.keep_at}: numbers of items must be 1 or more")
