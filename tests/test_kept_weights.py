@@ -1,5 +1,6 @@
 """`loop.keep_at`: weights of given moments, whole, told apart, the same after a kill, ready to start a fine-tuning."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,3 +67,24 @@ def test_what_cannot_be_kept_is_said_or_refused(
     run = pretrain(store_path, tmp_path / "run", replace(TOY, loop=replace(TOY.loop, steps=1, keep_at=(4, 5))))
     assert list(named(run)) == ["weights-4-cubes.safetensors"]
     assert "not kept: 5 cubes come after the end of the run" in capsys.readouterr().err
+
+
+def test_a_finished_run_says_what_it_was_asked_for_too_late(
+    kept: Run, store_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(marks: tuple[int, ...], **loop: int) -> list[str]:
+        capsys.readouterr()
+        config = replace(TOY, loop=replace(TOY.loop, keep_at=marks, **loop))
+        pretrain(store_path, run.path, config, resume=True)
+        return [line.strip() for line in capsys.readouterr().err.splitlines() if "not kept" in line]
+
+    run = kept
+    assert told((32, 5, 16)) == []
+    run = Run(Path(shutil.copytree(kept.path, tmp_path / "run")))
+    (run.path / "weights-32-cubes.safetensors").unlink()
+    past, after, end = told((12, 16, 36, 32))
+    assert past == "not kept: the run is past 12 cubes; only one begun anew under another --out can keep them"
+    assert after == "not kept: 36 cubes come after the end of the run; more --loop.steps reach them"
+    assert end.startswith("not kept: weights-32-cubes.safetensors; ")
+    assert told((12, 16, 36, 32), steps=9) == [past]  # the others by what they were told
+    assert {f"weights-{mark}-cubes.safetensors" for mark in (36, 32)} <= named(run).keys()

@@ -146,7 +146,7 @@ def finetune(
     sides, unused = used_sides(described, config)
     run, fabric = Run(out), make_fabric(config.loop)
     config = replace(config, loop=on_devices(config.loop, fabric))
-    unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume, longer)
+    unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume, Supervised.unit, longer)
     _refuse_other_sides(run, sides)
     if unfinished:
         with resumable(fabric, run):

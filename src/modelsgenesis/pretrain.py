@@ -103,7 +103,7 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     _refuse_unfit(config)
     fabric = make_fabric(config.loop)
     config = replace(config, loop=on_devices(config.loop, fabric))
-    if begin(fabric, run, "pretrain", config, store.digest(), resume, longer):
+    if begin(fabric, run, "pretrain", config, store.digest(), resume, _Pretraining.unit, longer):
         with resumable(fabric, run):
             _train(store, run, fabric, config)
         fabric.barrier()  # nobody reads the run before it is finished

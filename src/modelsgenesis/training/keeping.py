@@ -32,8 +32,22 @@ class Keeping:
         """What cannot be kept when a run goes on from step `done` to step `last`, in plain words."""
         over = [mark for mark, due in self._steps.items() if due < done and not self._file(mark).is_file()]
         late = [mark for mark, due in self._steps.items() if due > last]
-        found = [f"not kept: the run is past {mark} {self._unit}" for mark in over]
-        return found + [f"not kept: {mark} {self._unit} come after the end of the run" for mark in late]
+        found = [
+            f"not kept: the run is past {mark} {self._unit}; only one begun anew under another --out can keep them"
+            for mark in over
+        ]
+        return found + [
+            f"not kept: {mark} {self._unit} come after the end of the run; more --loop.steps reach them"
+            for mark in late
+        ]
+
+    def remarks_at_end(self, step: int) -> list[str]:
+        """What was not kept of a run that is finished, after `step` steps, in plain words."""
+        ended = [path.name for path in self.at(step) if not path.is_file()]
+        found = [
+            f"not kept: {name}; the run was finished when it was asked for, more --loop.steps keep it" for name in ended
+        ]
+        return self.remarks(step, step) + found
 
     def _file(self, mark: int) -> Path:
         return self._run.path / f"weights-{mark}-{self._unit}.safetensors"

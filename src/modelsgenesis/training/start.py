@@ -9,16 +9,20 @@ from modelsgenesis.progress import tell
 from modelsgenesis.run import Run
 from modelsgenesis.training import continuing
 from modelsgenesis.training.interrupt import InterruptedRunError
+from modelsgenesis.training.keeping import Keeping
 from modelsgenesis.types import JSON
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def begin(fabric: "Fabric", run: Run, command: str, config: Any, data: str, resume: bool, longer: bool = True) -> bool:
+def begin(
+    fabric: "Fabric", run: Run, command: str, config: Any, data: str, resume: bool, unit: str, longer: bool = True
+) -> bool:
     """`Run.begin` in the first process; the others, started alike on further devices, learn what came of it.
 
-    With `longer` a run may go on beyond the steps it was begun with.
+    Of a finished run it is told which weights of `config.loop.keep_at`, counted in `unit`, it has not kept. With
+    `longer` a run may go on beyond the steps it was begun with.
     """
     may_change = continuing.may_change if longer else continuing.may_change_but_length
     outcome: bool | GenesisError = False
@@ -32,6 +36,8 @@ def begin(fabric: "Fabric", run: Run, command: str, config: Any, data: str, resu
         raise outcome
     if not outcome:
         tell(f"{run.path}: is finished; nothing is left to do")
+        keeping = Keeping(run, config.loop.keep_at, config.loop.batch_size * fabric.world_size, unit)
+        tell(*(f"  {remark}" for remark in keeping.remarks_at_end(run.manifest()["step"])))
     return outcome
 
 
