@@ -230,3 +230,15 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
         path = tmp_path / f"scan.{suffix}"
         path.write_bytes(b"<html>404 not found</html>\n" * 50)
         refuse(path, ".")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("bits", [0x7E37E43C8800759C, 0x7FF0000000000001], ids=["1e300", "signalling NaN"])
+def test_doubles_that_are_no_floats_are_refused_without_a_warning(tmp_path: Path, bits: int) -> None:
+    """What numpy warns of would stand in the middle of the bar of `genesis prepare`."""
+    array = ARRAY.astype("<f8")
+    array.view("<u8")[3, 3, 3] = bits
+    header = META.format(size="18 17 16", packed=False, data="scan.raw").replace("MET_SHORT", "MET_DOUBLE")
+    (tmp_path / "scan.mhd").write_text(header)
+    (tmp_path / "scan.raw").write_bytes(array.transpose().tobytes())
+    refuse(tmp_path / "scan.mhd", "NaN or infinite")

@@ -158,20 +158,3 @@ def test_the_manifest_holds_the_contract(tmp_path: Path) -> None:
         "bytes", "levels", "voxels", "measured",
     }  # fmt: skip
     assert line["intensity"] == {"low": -1000.0, "high": 1000.0, "levels": 2000}
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_none_are_listed_without_a_warning(
-    tmp_path: Path, value: float, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """MetaImages are read as they are; what numpy warns of would stand in the middle of the bar."""
-    import SimpleITK as sitk  # noqa: N813
-
-    array = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
-    array[3, 3, 3] = value
-    (tmp_path / "in").mkdir()
-    sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / "in/spoilt.mha"))
-    save(tmp_path / "in/good.nii")
-    assert prepare([tmp_path / "in"], tmp_path / "store", workers=1).stored == 1
-    assert "NaN or infinite" in rejected(tmp_path / "store")["spoilt.mha"]
-    assert "Warning" not in capfd.readouterr().err

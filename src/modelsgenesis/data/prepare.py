@@ -162,14 +162,13 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
             return None
         limit = int(config.largest_gb * 2**30)
         with _quiet():
-            read = (
+            volume = (
                 read_volume(source.path, largest_bytes=limit)
                 if source.series is None
                 else read_series(source.path, source.files, limit)
             )
-        volume, array, intensity = convert(read, config)
-        voxels = voxel_digest(read.array)  # of values that were found to be finite
-        del read  # where it was resampled, a second copy of the scan
+        voxels = voxel_digest(volume.array)
+        volume, array, intensity = convert(volume, config)
     except GenesisError as error:
         return _Rejected(str(error).removeprefix(f"{source.path}: "))
     try:

@@ -166,7 +166,8 @@ def _oriented(image: Any, path: Path, identifier: str) -> Volume:
     grid = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
     orientation = closest_to_lps(grid)
     in_file_order = np.transpose(sitk.GetArrayViewFromImage(image))
-    array = np.array(orientation.apply(in_file_order), dtype=np.float32, order="C")
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit float32 is refused below
+        array = np.array(orientation.apply(in_file_order), dtype=np.float32, order="C")
     if not (np.isfinite(array.min()) and np.isfinite(array.max())):
         raise GenesisError(f"{path}: NaN or infinite values; repair the scan")
     if not all(_FINEST_MM <= step <= _COARSEST_MM for step in grid.spacing) or not np.isfinite(grid.affine).all():
