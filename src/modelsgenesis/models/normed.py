@@ -1,9 +1,9 @@
 """A norm and the ReLU after it as one step: the same function, in fewer passes over memory.
 
-PyTorch on a CPU passes seven times over a feature map for batch norm, ReLU and their gradients, and its group norm is
-slow for channels-last. Here the statistics take one pass, the result takes one and the gradient two, and only the input
-is kept for it. Elsewhere (on a GPU, in other memory formats, in float64, under a compiler or tracer) PyTorch's own
-modules compute it.
+On a CPU PyTorch's modules pass over a feature map more often, and its group norm is slow for channels-last
+(`python -m benchmarks norms`). Here the statistics take one pass, the result takes one and the gradient two, and only
+the input is kept for it. Elsewhere (on a GPU, in other memory formats, in float64, under a compiler or tracer)
+PyTorch's own modules compute it.
 """
 
 from typing import Any
@@ -21,8 +21,8 @@ from modelsgenesis.models import kernels
 from modelsgenesis.models.features import CHANNELS_LAST, flat, on_threads, walkable
 from modelsgenesis.models.norm import AlwaysBatchNorm
 
-PIVOT_VOXELS = 61
-"""A prime, so that voxels of all rows and columns are among them."""
+PIVOT_VOXELS = 64
+"""About how many voxels of an item the pivot is the mean of."""
 Table = npt.NDArray[Any]
 """(N, C): a number for each item and channel."""
 
@@ -144,5 +144,6 @@ def _pivot(x: Tensor) -> Table:
     Not from one voxel: those at a border differ, for convolutions see zeros beyond.
     """
     voxels = x.detach().flatten(2)
-    few: Table = voxels[:, :, :: max(1, voxels.shape[2] // PIVOT_VOXELS)].float().mean(2).numpy()
+    step = voxels.shape[2] // PIVOT_VOXELS | 1  # odd: an even one would stay at the border where sides are even
+    few: Table = voxels[:, :, ::step].float().mean(2).numpy()
     return few

@@ -16,8 +16,8 @@ from modelsgenesis.models.convolution import convolved
 def doubled(x: Tensor, up: nn.ConvTranspose3d) -> Tensor:
     """What `up`, of kernel and stride 2, makes of `x` (N, C, X, Y, Z): (N, M, 2X, 2Y, 2Z), channels-last.
 
-    Each voxel becomes eight, so it is one product of matrices; on a CPU PyTorch's gradient of the transposed
-    convolution takes twice as long.
+    Each voxel becomes eight, so it is one product of matrices, whose gradient takes less time on a CPU than that of
+    PyTorch's transposed convolution.
     """
     n, channels, *sides = x.shape
     voxels = x.permute(0, 2, 3, 4, 1).reshape(-1, channels)

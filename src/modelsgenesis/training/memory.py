@@ -11,8 +11,8 @@ LARGEST_KEPT = 32 * 2**20
 def keep_freed_memory() -> bool:
     """Tell glibc to keep freed blocks of up to 32 MiB, and whether it could be told.
 
-    By default it returns them to the kernel, which hands out zeroed pages anew at the next step: an eighth of the time
-    of a small network's step on a CPU. Other C libraries are left as they are.
+    By default it returns them to the kernel, which hands out zeroed pages anew at the next step, and the step waits for
+    them. Other C libraries are left as they are.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
