@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modelsgenesis.data.integrity import check_file
+from modelsgenesis.data.formats.integrity import check_file
 from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import GenesisError
 

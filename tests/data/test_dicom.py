@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from modelsgenesis.data.dicom import list_series
+from modelsgenesis.data.formats.dicom import list_series
 from modelsgenesis.data.volume import read_volume, write_volume
 from modelsgenesis.errors import GenesisError, UsageError
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
+from modelsgenesis.data.formats.itk import to_image, write_image
 from modelsgenesis.data.geometry import Grid
-from modelsgenesis.data.itk import to_image, write_image
 from modelsgenesis.errors import GenesisError
 
 GRID = Grid((4, 5, 6), (1.0, 2.0, 3.0), (10.0, 20.0, 30.0), (0.0, -1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0))

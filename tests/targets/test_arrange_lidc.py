@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.arrange_lidc import FOLDER, PATIENT, arrange
-from modelsgenesis.data.itk import write_image
+from modelsgenesis.data.formats.itk import write_image
 from modelsgenesis.data.volume import read_volume
 from modelsgenesis.phantoms.images import hounsfield, placed
 from modelsgenesis.phantoms.readings import RATINGS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.path import Path as Polygon
 
-from modelsgenesis.data.dicom import list_series
+from modelsgenesis.data.formats.dicom import list_series
 from modelsgenesis.data.volume import read_series, read_volume
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import Target

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
-from modelsgenesis.data.dicom import is_dicom, list_series
-from modelsgenesis.data.headers import data_file
+from modelsgenesis.data.formats.dicom import is_dicom, list_series
+from modelsgenesis.data.formats.headers import data_file
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.places import located
 

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
-from modelsgenesis.data.dicom import list_series, ordered_files, read_slice
+from modelsgenesis.data.formats.dicom import list_series, ordered_files, read_slice
+from modelsgenesis.data.formats.integrity import LARGEST_BYTES, check_file
+from modelsgenesis.data.formats.itk import cause, to_image, write_image
 from modelsgenesis.data.geometry import Affine, Grid, closest_to_lps
 from modelsgenesis.data.index import IMAGE_SUFFIXES
-from modelsgenesis.data.integrity import LARGEST_BYTES, check_file
-from modelsgenesis.data.itk import cause, to_image, write_image
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.places import located
 from modelsgenesis.types import FloatArray, Spacing
@@ -38,6 +38,9 @@ class Volume:
         grid: the geometry of the source, as in its file.
         pixel_type: how the file stored the values, such as "uint8".
         measured: whether the spacing is in mm: PNG, JPEG and TIFF tell the resolution of a screen at most.
+        full_scale: the largest value that the pixels of an image can hold, where that is not what `pixel_type` can.
+        modality: the Modality of DICOM, such as "CT"; "" for other formats.
+        notes: what its header lacked or contradicted, and what was taken instead.
     """
 
     array: FloatArray
@@ -47,6 +50,9 @@ class Volume:
     grid: Grid
     pixel_type: str = "float32"
     measured: bool = True
+    full_scale: float | None = None
+    modality: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def read_volume(path: str | Path, series: str | None = None, largest_bytes: int = LARGEST_BYTES) -> Volume:

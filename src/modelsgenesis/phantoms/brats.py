@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.data.itk import write_image
+from modelsgenesis.data.formats.itk import write_image
 from modelsgenesis.phantoms.brain import SHAPE, SPACING, BrainPhantom, brain
 from modelsgenesis.phantoms.images import placed, write_nifti
 from modelsgenesis.phantoms.mr import SEQUENCES

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.data.itk import write_image
+from modelsgenesis.data.formats.itk import write_image
 from modelsgenesis.files import write_csv
 from modelsgenesis.phantoms.chest import Phantom
 from modelsgenesis.phantoms.emboli import ctpa

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.data.itk import write_image
+from modelsgenesis.data.formats.itk import write_image
 from modelsgenesis.files import replacing
 from modelsgenesis.types import FloatArray, Spacing
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.data.itk import write_image
+from modelsgenesis.data.formats.itk import write_image
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import write_json
 from modelsgenesis.phantoms.abdomen import ABDOMEN_LABELS, SHAPE, AbdomenPhantom, abdomen

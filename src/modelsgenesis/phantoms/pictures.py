@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.data.itk import write_image
+from modelsgenesis.data.formats.itk import write_image
 
 
 def write_picture(array: npt.NDArray[np.uint8], path: Path) -> None:

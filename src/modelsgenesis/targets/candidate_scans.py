@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsgenesis.data.dicom import is_dicom
+from modelsgenesis.data.formats.dicom import is_dicom
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.data.index import VOLUME_SUFFIXES
 from modelsgenesis.errors import GenesisError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
-from modelsgenesis.data.dicom import PATIENT, SERIES, is_dicom, ordered_files, read_slice
+from modelsgenesis.data.formats.dicom import PATIENT, SERIES, is_dicom, ordered_files, read_slice
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from modelsgenesis.data.dicom import DICOM_SUFFIXES, ordered_files, read_slice
+from modelsgenesis.data.formats.dicom import DICOM_SUFFIXES, ordered_files, read_slice
 from modelsgenesis.data.geometry import closest_to_lps
 from modelsgenesis.data.volume import Volume, read_series
 from modelsgenesis.errors import GenesisError

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.formats.itk import to_image, write_image
 from modelsgenesis.data.geometry import Grid
-from modelsgenesis.data.itk import to_image, write_image
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.dicom_folders import SeriesFolder, series_grid
 from modelsgenesis.targets.lidc_xml import Patch

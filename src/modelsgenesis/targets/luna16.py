@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsgenesis.data.headers import read_payload
+from modelsgenesis.data.formats.headers import read_payload
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.columns import read_columns
 

@@ -10,7 +10,7 @@ It does not say where in the slice. Candidates are therefore weakly labelled dar
 import csv
 from pathlib import Path
 
-from modelsgenesis.data.dicom import read_slice
+from modelsgenesis.data.formats.dicom import read_slice
 from modelsgenesis.data.volume import read_series
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.candidates import first_few, plural

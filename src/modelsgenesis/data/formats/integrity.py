@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from modelsgenesis.data.headers import Payload, read_payload
+from modelsgenesis.data.formats.headers import Payload, read_payload
 from modelsgenesis.errors import GenesisError
 
 LARGEST_BYTES = 8 * 2**30
