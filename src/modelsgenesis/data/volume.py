@@ -1,28 +1,27 @@
 """Reading a scan into a `Volume`, resampling it, and writing an array back on the grid of its source."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
+from modelsgenesis.data.formats import itk, nifti, pictures
+from modelsgenesis.data.formats.decoded import Decoded
 from modelsgenesis.data.formats.dicom import list_series, ordered_files, read_slice
-from modelsgenesis.data.formats.integrity import LARGEST_BYTES, check_file
-from modelsgenesis.data.formats.itk import cause, to_image, write_image
+from modelsgenesis.data.formats.integrity import LARGEST_BYTES
+from modelsgenesis.data.formats.itk import to_image
+from modelsgenesis.data.formats.writing import write_array
 from modelsgenesis.data.geometry import Affine, Grid, closest_to_lps
-from modelsgenesis.data.index import IMAGE_SUFFIXES
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.places import located
 from modelsgenesis.types import FloatArray, Spacing
 
 WRITABLE = (".nii.gz", ".nii", ".mha", ".nrrd", ".png", ".tif", ".tiff")
-_FLOAT32_BYTES = 4
-_FINEST_MM, _COARSEST_MM = 1e-4, 1e4  # from microscopy to nonsense
+_FINEST_MM, _COARSEST_MM = 1e-4, 100.0  # from microscopy to nonsense
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,10 @@ class Volume:
 
 
 def read_volume(path: str | Path, series: str | None = None, largest_bytes: int = LARGEST_BYTES) -> Volume:
-    """Read NIfTI, MetaImage, NRRD, a DICOM series or a greyscale PNG, JPEG or TIFF image.
+    """Read NIfTI, Analyze, MGH, MetaImage, NRRD, a DICOM series or file, or a greyscale PNG, JPEG, TIFF, BMP or WebP.
 
-    A PNG, JPEG or TIFF stored as colour is read as grey when its colours agree everywhere, as in many X-rays; its alpha
-    channel is left out.
+    An image stored as colour is read as grey when its colours agree everywhere, as in many X-rays; its alpha channel is
+    left out. What a header lacks or contradicts is in `notes`, and docs/data.md has the rules.
 
     Args:
         path: the file, or the folder of a DICOM series.
@@ -71,27 +70,79 @@ def read_volume(path: str | Path, series: str | None = None, largest_bytes: int 
             impossible spacing, too large.
         UsageError: several series in the folder and none named, or a series that is not there.
     """
+    source = _existing(path)
+    if source.is_dir():
+        return _read_from_folder(source, series, largest_bytes)
+    return _oriented(_decoded(source, largest_bytes), source, _stem(source))
+
+
+def read_channels(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> list[Volume]:
+    """The channels of a 4D NIfTI file (x, y, z, channel), one volume each; of another file the one that it holds.
+
+    Raises as `read_volume`.
+    """
+    source = _existing(path)
+    if source.is_dir() or not source.name.lower().endswith(nifti.SUFFIXES):
+        return [read_volume(source, largest_bytes=largest_bytes)]
+    whole = nifti.read_nifti(source, largest_bytes, channels=True)
+    arrays = [whole.array] if whole.array.ndim < 4 else np.moveaxis(whole.array, -1, 0)
+    return [_oriented(replace(whole, array=array), source, _stem(source)) for array in arrays]
+
+
+def _existing(path: str | Path) -> Path:
     source = located(path)
     if not source.exists():
         raise GenesisError(f"{source}: no such file or folder; check the path")
-    if source.is_dir():
-        return _read_from_folder(source, series, largest_bytes)
-    with _one_line_errors(source):
-        return _oriented(_read_file(source, largest_bytes), source, _stem(source))
+    return source
+
+
+def _decoded(path: Path, largest_bytes: int) -> Decoded:
+    name = path.name.lower()
+    try:
+        if path.stat().st_size == 0:
+            raise GenesisError(f"{path}: empty file; copy it again")
+        if name.endswith(nifti.SUFFIXES):
+            return nifti.read_nifti(path, largest_bytes)
+        if name.endswith(itk.SUFFIXES):
+            return itk.read_itk(path, largest_bytes)
+        if name.endswith(pictures.SUFFIXES):
+            return pictures.read_picture(path, largest_bytes)
+        return _read_dicom_file(path, largest_bytes)
+    except OSError as error:
+        raise GenesisError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
+    except MemoryError as error:
+        raise GenesisError(f"{path}: too large for the memory of this machine; crop or split it") from error
 
 
 def read_series(folder: Path, files: Sequence[Path], largest_bytes: int = LARGEST_BYTES) -> Volume:
     """Read the DICOM series `files`, in any order; `folder` names it in messages; raises as `read_volume`."""
     slices = [read_slice(file) for file in files]
     ordered = ordered_files(slices, folder)
-    with _one_line_errors(folder):
-        if len(ordered) == 1:
-            return _oriented(_read_file(ordered[0], largest_bytes), folder, slices[0].series)
-        _check_memory(folder, (slices[0].columns, slices[0].rows, len(ordered)), largest_bytes)
+    if len(ordered) == 1:
+        return _oriented(_read_dicom_file(ordered[0], largest_bytes), folder, slices[0].series)
+    with itk.one_line_errors(folder):
+        itk.check_memory(folder, (slices[0].columns, slices[0].rows, len(ordered)), largest_bytes)
         reader = sitk.ImageSeriesReader()
         reader.SetFileNames([str(file) for file in ordered])
         reader.SetOutputPixelType(sitk.sitkFloat32)  # the rescale slope may differ from slice to slice (PET)
-        return _oriented(reader.Execute(), folder, slices[0].series)
+        return _oriented(_as_decoded(reader.Execute()), folder, slices[0].series)
+
+
+def _read_dicom_file(path: Path, largest_bytes: int) -> Decoded:
+    with itk.one_line_errors(path):
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        itk.check_memory(path, reader.GetSize(), largest_bytes)
+        if reader.GetNumberOfComponents() != 1:
+            raise GenesisError(f"{path}: {reader.GetNumberOfComponents()} values a voxel (colour); convert it")
+        return _as_decoded(reader.Execute())
+
+
+def _as_decoded(image: Any) -> Decoded:
+    grid = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+    array = np.transpose(sitk.GetArrayFromImage(image))
+    return Decoded(array, grid, array.dtype.name)
 
 
 def _read_from_folder(folder: Path, series: str | None, largest_bytes: int) -> Volume:
@@ -106,74 +157,11 @@ def _read_from_folder(folder: Path, series: str | None, largest_bytes: int) -> V
     return read_series(folder, [one.path for one in found[uid]], largest_bytes)
 
 
-@contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except RuntimeError as error:
-        raise GenesisError(f"{path}: unreadable ({cause(error)}); check the file with another viewer") from error
-    except MemoryError as error:
-        raise GenesisError(f"{path}: too large for the memory of this machine; crop or split it") from error
-
-
-def _read_file(path: Path, largest_bytes: int) -> Any:
-    check_file(path, largest_bytes)
-    if path.name.lower().endswith(".nii.gz") and path.with_suffix("").exists():
-        # The NIfTI library would read the header of x.nii.gz and the voxels of the x.nii beside it.
-        with TemporaryDirectory() as folder:
-            alone = Path(folder, path.name)
-            alone.symlink_to(path.absolute())
-            return _read_image(path, alone, largest_bytes)
-    return _read_image(path, path, largest_bytes)
-
-
-def _read_image(path: Path, place: Path, largest_bytes: int) -> Any:
-    """The image at `place`, which messages call `path`."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(place))
-    reader.ReadImageInformation()
-    size, channels = reader.GetSize(), reader.GetNumberOfComponents()
-    coded_as_colour = channels in (3, 4) and path.name.lower().endswith(IMAGE_SUFFIXES)
-    if channels != 1 and not coded_as_colour:
-        raise _colour(path, channels)
-    if any(extent > 1 for extent in size[3:]):
-        raise GenesisError(f"{path}: {len(size)}D, size {'x'.join(map(str, size))}; split it into 3D volumes")
-    _check_memory(path, size, largest_bytes)
-    image = reader.Execute()
-    if coded_as_colour:
-        image = _as_grey(image, path)
-    while image.GetDimension() > 3:
-        image = image[..., 0]
-    return image
-
-
-def _as_grey(image: Any, path: Path) -> Any:
-    """The first of three equal colours (a fourth channel is alpha); GenesisError where they differ."""
-    colours = sitk.GetArrayViewFromImage(image)[..., :3]
-    if not (colours == colours[..., :1]).all():
-        raise _colour(path, image.GetNumberOfComponentsPerPixel())
-    return sitk.VectorIndexSelectionCast(image, 0)
-
-
-def _colour(path: Path, channels: int) -> GenesisError:
-    return GenesisError(f"{path}: {channels} values a voxel (colour or vector); convert it to one channel")
-
-
-def _check_memory(path: Path, size: tuple[int, ...], largest_bytes: int) -> None:
-    needed = int(np.prod([float(extent) for extent in size])) * _FLOAT32_BYTES
-    if needed == 0:
-        raise GenesisError(f"{path}: empty, size {'x'.join(map(str, size))}; leave it out")
-    if needed > largest_bytes:
-        shape = "x".join(map(str, size))
-        raise GenesisError(f"{path}: {shape} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
-
-
-def _oriented(image: Any, path: Path, identifier: str) -> Volume:
-    grid = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+def _oriented(decoded: Decoded, path: Path, identifier: str) -> Volume:
+    grid = decoded.grid
     orientation = closest_to_lps(grid)
-    in_file_order = np.transpose(sitk.GetArrayViewFromImage(image))
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit float32 is refused below
-        array = np.array(orientation.apply(in_file_order), dtype=np.float32, order="C")
+        array = np.array(orientation.apply(decoded.array), dtype=np.float32, order="C")
     if not (np.isfinite(array.min()) and np.isfinite(array.max())):
         raise GenesisError(f"{path}: NaN or infinite values; repair the scan")
     if not all(_FINEST_MM <= step <= _COARSEST_MM for step in grid.spacing) or not np.isfinite(grid.affine).all():
@@ -184,8 +172,11 @@ def _oriented(image: Any, path: Path, identifier: str) -> Volume:
         affine=orientation.affine(grid),
         identifier=identifier,
         grid=grid,
-        pixel_type=in_file_order.dtype.name,
-        measured=not path.name.lower().endswith(IMAGE_SUFFIXES),
+        pixel_type=decoded.pixel_type,
+        measured=decoded.measured,
+        full_scale=decoded.full_scale,
+        modality=decoded.modality,
+        notes=decoded.notes,
     )
 
 
@@ -222,7 +213,9 @@ def resample(volume: Volume, spacing: Spacing, nearest: bool = False) -> Volume:
     return replace(volume, array=array, spacing=tuple(float(step) for step in spacing), affine=affine)
 
 
-def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, nearest: bool = True) -> None:
+def write_volume(
+    array: npt.NDArray[Any], like: Volume, path: str | Path, nearest: bool = True, slope: float = 1.0
+) -> None:
     """Write `array` on the source grid of `like`, so that it overlays the source exactly.
 
     Args:
@@ -230,6 +223,7 @@ def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, neares
         like: the volume the array belongs to, as read or resampled.
         path: .nii.gz, .nii, .mha, .nrrd; for 2D also .png or .tif. Written atomically.
         nearest: undo a resampling with the nearest voxel (labels) rather than linearly (probabilities).
+        slope: what readers of NIfTI multiply the stored values by.
 
     Raises:
         UsageError: wrong shape or an unknown suffix.
@@ -242,8 +236,7 @@ def write_volume(array: npt.NDArray[Any], like: Volume, path: str | Path, neares
         raise UsageError(f"{target}: array of shape {array.shape}, the volume has {like.array.shape}; they must agree")
     values = array.astype(np.uint8) if array.dtype == np.bool_ else array
     orientation = closest_to_lps(like.grid)
-    image = to_image(orientation.undo(on_source_grid(values, like, nearest)), like.grid)
-    write_image(image, target)
+    write_array(orientation.undo(on_source_grid(values, like, nearest)), like.grid, target, slope)
 
 
 def on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool = True) -> npt.NDArray[Any]:

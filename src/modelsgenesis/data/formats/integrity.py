@@ -6,13 +6,11 @@ their checksum.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
-from modelsgenesis.data.formats.headers import Payload, read_payload
+from modelsgenesis.data.formats.headers import Payload
 from modelsgenesis.errors import GenesisError
 
 LARGEST_BYTES = 8 * 2**30
@@ -22,28 +20,21 @@ _BLOCK = 2**20
 _DEFLATE_RATIO = 1032  # the most that deflate can compress
 
 
-def check_file(path: Path, largest_bytes: int = LARGEST_BYTES) -> None:
-    """Check a scan file; formats that are not known here are left to their reader.
+def check_picture(path: Path) -> None:
+    """Check that a PNG or JPEG file is whole: decoders fill what is missing with grey; GenesisError when it is not."""
+    name = path.name.lower()
+    if name.endswith(".png"):
+        _check_png(path)
+    elif name.endswith((".jpg", ".jpeg")):
+        _check_jpeg(path)
+
+
+def check_payload(path: Path, payload: Payload, largest_bytes: int) -> None:
+    """Check the voxels that a header declares.
 
     Raises:
-        GenesisError: empty, truncated, corrupt, its data file missing, or declaring more than `largest_bytes`.
+        GenesisError: truncated, corrupt, its data file missing, or declaring more than `largest_bytes`.
     """
-    name = path.name.lower()
-    try:
-        if path.stat().st_size == 0:
-            raise GenesisError(f"{path}: empty file; copy it again")
-        payload = read_payload(path)
-        if payload is not None:
-            _check_payload(path, payload, largest_bytes)
-        elif name.endswith(".png"):
-            _check_png(path)
-        elif name.endswith((".jpg", ".jpeg")):
-            _check_jpeg(path)
-    except OSError as error:
-        raise GenesisError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
-
-
-def _check_payload(path: Path, payload: Payload, largest_bytes: int) -> None:
     if payload.needed > largest_bytes:
         declared, limit = payload.needed / 2**30, largest_bytes / 2**30
         raise GenesisError(f"{path}: its header declares {declared:.1f} GiB, over the limit of {limit:.3g}; crop it")
@@ -53,19 +44,19 @@ def _check_payload(path: Path, payload: Payload, largest_bytes: int) -> None:
     if payload.compressed and payload.needed <= there * _DEFLATE_RATIO:
         with payload.file.open("rb") as handle:
             handle.seek(payload.skip)
-            there = sum(len(block) for block in _checked(path, _inflated(path, handle), payload, largest_bytes))
-    elif payload.floats is not None:
-        with payload.file.open("rb") as handle:
-            for _ in _checked(path, iter(lambda: handle.read(_BLOCK), b""), payload, largest_bytes):
-                pass
+            there = 0
+            for block in inflated(path, handle):
+                there += len(block)
+                if there > max(largest_bytes, payload.needed) + _BLOCK:
+                    raise GenesisError(f"{path}: its compressed data goes on beyond the memory limit; copy it again")
     if there < payload.needed:
         raise GenesisError(
             f"{path}: truncated, {there} bytes where its header declares {payload.needed}; copy it again"
         )
 
 
-def _inflated(path: Path, handle: BinaryIO) -> Iterator[bytes]:
-    """A zlib or gzip stream in blocks, read to its checksum."""
+def inflated(path: Path, handle: BinaryIO) -> Iterator[bytes]:
+    """A zlib or gzip stream in blocks, read to its checksum; raises GenesisError where it is truncated or corrupt."""
     stream, rest = zlib.decompressobj(47), b""
     try:
         while True:
@@ -81,23 +72,6 @@ def _inflated(path: Path, handle: BinaryIO) -> Iterator[bytes]:
                 stream = zlib.decompressobj(47)
     except zlib.error as error:
         raise GenesisError(f"{path}: its compressed data is corrupt ({error}); copy it again") from error
-
-
-def _checked(path: Path, blocks: Iterable[bytes], payload: Payload, largest_bytes: int) -> Iterator[bytes]:
-    """Pass on the blocks of the uncompressed file; stop at bombs, and at NaN, which NIfTI's reader turns into zeros."""
-    total, carry = 0, b""
-    for block in blocks:
-        if payload.floats is not None:
-            begin = max(payload.voxels - total, 0)
-            voxels = carry + block[begin : max(payload.needed - total, 0)]
-            whole = len(voxels) // payload.floats.itemsize * payload.floats.itemsize
-            carry = voxels[whole:]
-            if not np.isfinite(np.frombuffer(voxels[:whole], payload.floats)).all():
-                raise GenesisError(f"{path}: NaN or infinite values; repair the scan")
-        total += len(block)
-        if total > max(largest_bytes, payload.needed) + _BLOCK:
-            raise GenesisError(f"{path}: its compressed data goes on beyond the memory limit; copy it again")
-        yield block
 
 
 def _check_png(path: Path) -> None:

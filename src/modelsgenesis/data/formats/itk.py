@@ -1,15 +1,126 @@
-"""SimpleITK's images: made from an array and a grid, and written to one file, whole or not at all."""
+"""SimpleITK's images: MetaImage and NRRD read from their files, arrays made into images and written to one file."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.formats.decoded import Decoded
+from modelsgenesis.data.formats.headers import Header, read_header
+from modelsgenesis.data.formats.integrity import check_payload
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import replacing
+
+SUFFIXES = (".mhd", ".mha", ".nrrd", ".nhdr")
+
+_FLOAT32_BYTES = 4
+
+
+def read_itk(path: Path, largest_bytes: int) -> Decoded:
+    """The scan in a MetaImage or NRRD file; its values as the header scales them, its spacing in mm.
+
+    Raises:
+        GenesisError: damaged, truncated, several channels or time points, or a header that the reader does not survive.
+    """
+    import SimpleITK as sitk  # noqa: N813 - takes a while to import
+
+    header = read_header(path)
+    if header.payload is not None:
+        check_payload(path, header.payload, largest_bytes)
+    with _named_plainly(path, header) as place, one_line_errors(path):
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(place))
+        reader.ReadImageInformation()
+        size, channels = reader.GetSize(), reader.GetNumberOfComponents()
+        if channels != 1:
+            raise GenesisError(f"{path}: {channels} values a voxel (colour or vector); convert it to one channel")
+        if any(extent > 1 for extent in size[3:]):
+            raise GenesisError(f"{path}: {len(size)}D, size {'x'.join(map(str, size))}; split it into 3D volumes")
+        check_memory(path, size, largest_bytes)
+        image = reader.Execute()
+    while image.GetDimension() > 3:
+        image = image[..., 0]
+    array = np.transpose(sitk.GetArrayFromImage(image))
+    pixel_type = array.dtype.name
+    slope, offset = header.scaling
+    if (slope, offset) != (1.0, 0.0):
+        array, pixel_type = (array.astype(np.float64) * slope + offset).astype(np.float32), "float32"
+    spacing, origin = ([factor * header.mm for factor in values] for values in (image.GetSpacing(), image.GetOrigin()))
+    grid = Grid(image.GetSize(), tuple(spacing), tuple(origin), image.GetDirection())
+    return Decoded(array, grid, pixel_type, notes=header.notes)
+
+
+def read_pixels(path: Path) -> npt.NDArray[Any]:
+    """The pixels of an image file (columns, rows), with the channels first where there are several; GenesisError."""
+    import SimpleITK as sitk  # noqa: N813
+
+    with _linked(path) as place, one_line_errors(path):
+        array: npt.NDArray[Any] = np.transpose(sitk.GetArrayFromImage(sitk.ReadImage(str(place))))
+    return array
+
+
+@contextmanager
+def one_line_errors(path: Path) -> Iterator[None]:
+    """Turn what SimpleITK raises into a GenesisError that names `path`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise GenesisError(f"{path}: unreadable ({cause(error)}); convert it again from its source") from error
+    except MemoryError as error:
+        raise GenesisError(f"{path}: too large for the memory of this machine; crop or split it") from error
+
+
+def check_memory(path: Path, size: tuple[int, ...], largest_bytes: int) -> None:
+    """Raise GenesisError when a scan of `size` voxels is empty or, as float32, over the limit."""
+    needed = int(np.prod([float(extent) for extent in size])) * _FLOAT32_BYTES
+    shape = "x".join(map(str, size))
+    if needed == 0:
+        raise GenesisError(f"{path}: empty, size {shape}; leave it out")
+    if needed > largest_bytes:
+        raise GenesisError(f"{path}: {shape} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
+
+
+@contextmanager
+def _named_plainly(path: Path, header: Header) -> Iterator[Path]:
+    """A path that SimpleITK opens as it is meant: it knows UTF-8 only, and `%` makes a pattern of a data file."""
+    data = header.payload.file if header.payload is not None else path
+    if _is_text(path) and _is_text(data) and (data == path or "%" not in header.data_name):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        place = Path(folder, f"header{path.suffix.lower()}")
+        if data == path:
+            place.symlink_to(path.absolute())
+        else:
+            Path(folder, "data").symlink_to(data.absolute())
+            place.write_bytes(header.naming("data"))
+        yield place
+
+
+@contextmanager
+def _linked(path: Path) -> Iterator[Path]:
+    """`path`, or where its name is not UTF-8, a link to it."""
+    if _is_text(path):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        place = Path(folder, f"image{path.suffix.lower()}")
+        place.symlink_to(path.absolute())
+        yield place
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def to_image(array: npt.NDArray[Any], grid: Grid) -> Any:

@@ -1,0 +1,130 @@
+"""PNG, JPEG, TIFF, BMP and WebP as greyscale, by Pillow; by SimpleITK where Pillow would drop 8 of 16 bits."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from modelsgenesis.data.formats.decoded import Decoded
+from modelsgenesis.data.formats.integrity import check_picture
+from modelsgenesis.data.geometry import Grid
+from modelsgenesis.errors import GenesisError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+_PHOTOMETRIC, _MIN_IS_WHITE = 262, 0
+_ORIENTATION = 274
+_GREY = {
+    "1": "uint8",
+    "L": "uint8",
+    "I;16": "uint16",
+    "I;16B": "uint16",
+    "I;16L": "uint16",
+    "I": "int32",
+    "F": "float32",
+}
+_COLOUR = ("LA", "La", "PA", "P", "RGB", "RGBA", "RGBX", "RGBa")
+
+
+def read_picture(path: Path, largest_bytes: int) -> Decoded:
+    """A greyscale image (i, j), or the pages of a TIFF as (i, j, page); i counts columns, j rows.
+
+    Colour whose channels agree everywhere, as in many X-rays, is grey; alpha is left out; the EXIF orientation is
+    applied; a TIFF in which 0 is white is turned round.
+
+    Raises:
+        GenesisError: damaged, colour, several frames other than the pages of a TIFF, too large.
+    """
+    check_picture(path)
+    try:
+        with Image.open(path) as image:
+            if _has_more_bits(path, image):
+                if image.mode == "LA":
+                    raise GenesisError(f"{path}: grey of 16 bits with an alpha channel; save it without alpha")
+                return _by_itk(path)
+            return _decoded(path, image, largest_bytes)
+    except UnidentifiedImageError:
+        return _by_itk(path)
+    except Image.DecompressionBombError as error:
+        raise GenesisError(f"{path}: {error}; crop or shrink it") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise GenesisError(f"{path}: corrupt image ({error}); copy it again") from error
+
+
+def _decoded(path: Path, image: Any, largest_bytes: int) -> Decoded:
+    frames = getattr(image, "n_frames", 1)
+    size = (*image.size, *([frames] if frames > 1 else []))
+    if 4 * int(np.prod([float(side) for side in size])) > largest_bytes:
+        raise GenesisError(f"{path}: {'x'.join(map(str, size))} pixels are over the memory limit; crop or split it")
+    if frames > 1 and image.format != "TIFF":
+        raise GenesisError(f"{path}: {frames} frames (an animation); save one of them")
+    notes: list[str] = []
+    pages = []
+    for frame in range(frames):
+        if frames > 1:
+            image.seek(frame)
+        pages.append(_page(path, image, notes))
+        if pages[-1].shape != pages[0].shape:
+            raise GenesisError(f"{path}: pages of {pages[0].shape} and {pages[-1].shape} pixels; save one of them")
+    array = np.stack(pages, axis=-1) if frames > 1 else pages[0]
+    return _placed(array, tuple(dict.fromkeys(notes)))
+
+
+def _page(path: Path, image: Any, notes: list[str]) -> npt.NDArray[Any]:
+    """(columns, rows)."""
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    if image.format == "TIFF" and orientation > 4:  # Pillow reads the lines of such a file with the wrong length
+        raise GenesisError(f"{path}: a TIFF on its side (Orientation {orientation}); save it upright")
+    image.load()  # a TIFF turns itself, and forgets its orientation
+    turned = ImageOps.exif_transpose(image)
+    if orientation not in (0, 1):
+        notes.append(f"EXIF orientation {orientation}: turned upright")
+    if image.mode in _GREY:
+        grey = np.asarray(turned.convert("L") if image.mode == "1" else turned)
+        if grey.dtype.byteorder == ">":
+            grey = grey.astype(grey.dtype.newbyteorder("="))
+    elif image.mode in _COLOUR:
+        grey = _grey(path, np.asarray(turned.convert("RGBA"))[..., :3])
+    else:
+        raise GenesisError(f"{path}: colour ({image.mode}); convert it to one channel")
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE:
+        notes.append("a TIFF in which 0 is white (PhotometricInterpretation): turned round")
+        if grey.dtype == np.uint16:  # Pillow itself turns 8 bits
+            grey = np.iinfo(np.uint16).max - grey
+    return grey.T
+
+
+def _grey(path: Path, colours: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """One of three equal colours, (rows, columns, 3); GenesisError where they differ."""
+    if not (colours == colours[..., :1]).all():
+        raise GenesisError(
+            f"{path}: {colours.shape[-1]} values a pixel (colour) that differ; convert it to one channel"
+        )
+    grey: npt.NDArray[Any] = colours[..., 0]
+    return grey
+
+
+def _has_more_bits(path: Path, image: Any) -> bool:
+    """Whether it is a PNG of 16 bits and several channels, which Pillow reads with 8."""
+    if image.format != "PNG" or image.mode not in ("LA", "RGB", "RGBA"):
+        return False
+    with path.open("rb") as file:
+        return file.read(25)[24] == 16
+
+
+def _by_itk(path: Path) -> Decoded:
+    from modelsgenesis.data.formats.itk import read_pixels
+
+    array = read_pixels(path)  # (channels, columns, rows) when there are several
+    if array.ndim == 3 and array.shape[0] in (3, 4):
+        array = _grey(path, np.moveaxis(array[:3], 0, -1))
+    return _placed(array, ())
+
+
+def _placed(array: npt.NDArray[Any], notes: tuple[str, ...]) -> Decoded:
+    axes = array.ndim
+    grid = Grid(array.shape, (1.0,) * axes, (0.0,) * axes, tuple(np.eye(axes).ravel().tolist()))
+    return Decoded(array, grid, array.dtype.name, measured=False, notes=notes)
