@@ -79,7 +79,7 @@ def test_maps_overlay_their_source(tmp_path: Path, order: tuple[int, ...], tilt:
         found = nibabel.load(tmp_path / "out" / name)  # type: ignore[attr-defined]
         np.testing.assert_allclose(found.affine, nibabel.load(source).affine, atol=1e-5)  # type: ignore[attr-defined]
         assert found.get_data_dtype() == np.uint8
-        np.testing.assert_array_equal(np.asarray(found.dataobj) > (100 if "prob" in name else 0), array > 0)
+        np.testing.assert_array_equal(np.asarray(found.dataobj) > (0.5 if "prob" in name else 0), array > 0)
 
 
 @pytest.mark.usefixtures("bright")

@@ -14,7 +14,7 @@ from modelsgenesis.data.convert import convert
 from modelsgenesis.data.index import Source, index_sources
 from modelsgenesis.data.volume import Volume, on_source_grid, read_series, read_volume, write_volume
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.evaluate.metrics import quantised
+from modelsgenesis.evaluate.metrics import LEVELS, quantised
 from modelsgenesis.files import write_csv, write_json
 from modelsgenesis.models.folding import fold_norms
 from modelsgenesis.models.weights import initialise, read_weights
@@ -106,7 +106,8 @@ class Predictor:
             best = np.maximum(best, probability)
             if recipe.inference.probabilities:
                 files[str(structure)] = f"{name}_prob{structure}.nii.gz"
-                write_volume(quantised(np.clip(probability, 0, 1)), given.source, out / files[str(structure)])
+                levels = quantised(np.clip(probability, 0, 1))
+                write_volume(levels, given.source, out / files[str(structure)], slope=1 / LEVELS)
         write_volume(labels, given.source, out / f"{name}.nii.gz")
         return {"prediction": f"{name}.nii.gz", "probabilities": files}
 

@@ -162,7 +162,7 @@ def only_background(folder: Path) -> None:
         (other_spacing, r"labelsTr/b.nii.gz: does not lie on the grid of .*by up to 0.6 voxels"),
         (other_origin, r"labelsTr/b.nii.gz: does not lie on the grid of .*by up to 3.0 voxels"),
         (other_direction, r"labelsTr/b.nii.gz: does not lie on the grid"),
-        (torn, r"labelsTr/b.nii.gz: unreadable"),
+        (torn, r"labelsTr/b.nii.gz: not a NIfTI file"),
         (ignored_label, r"dataset.json: the label 'ignore'"),
         (only_background, r"dataset.json: names no label but background"),
     ],

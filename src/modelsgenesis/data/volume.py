@@ -89,6 +89,20 @@ def read_channels(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> list[
     return [_oriented(replace(whole, array=array), source, _stem(source)) for array in arrays]
 
 
+def read_grid(path: str | Path) -> Grid:
+    """Where the voxels of a file lie, from its header alone where the format has one; raises as `read_volume`."""
+    source = _existing(path)
+    name = source.name.lower()
+    try:
+        if name.endswith(nifti.SUFFIXES):
+            return nifti.read_nifti_grid(source)
+        if name.endswith(itk.SUFFIXES):
+            return itk.read_itk_grid(source)
+    except OSError as error:
+        raise GenesisError(f"{source}: cannot be read ({error.strerror or error}); check the file") from error
+    return read_volume(source).grid
+
+
 def _existing(path: str | Path) -> Path:
     source = located(path)
     if not source.exists():

@@ -20,6 +20,7 @@ from modelsgenesis.evaluate.predictions import (
     LabelMap,
     Segmentation,
     SegmentedCase,
+    read_levels,
     read_map,
     read_matching,
     read_predictions,
@@ -123,10 +124,7 @@ def _case_rows(case: SegmentedCase, labels: dict[str, str], folder: Path, tolera
 def _levels(case: SegmentedCase, value: str, folder: Path, like: LabelMap) -> Any:
     if value not in case.probabilities:
         return None
-    read = read_matching(folder / case.probabilities[value], like)
-    if read.values.dtype != np.uint8:
-        raise GenesisError(f"{read.path}: {read.values.dtype}, not uint8 holding ceil(200 p); predict again")
-    return read.values
+    return read_levels(folder / case.probabilities[value], like)
 
 
 def _segmentation_summary(rows: list[JSON], predictions: Segmentation, seed: int) -> JSON:

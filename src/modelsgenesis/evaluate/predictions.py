@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
+from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.evaluate.metrics import LEVELS
 from modelsgenesis.types import Spacing
 
 
@@ -62,7 +64,7 @@ class Classification:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """Values on the source grid, axes as ITK's arrays have them (z, y, x), with the spacing in mm in the same order."""
+    """Values (x, y, z) in patient orientation LPS, or (x, y), with the spacing in mm in the same order."""
 
     values: npt.NDArray[Any]
     spacing: Spacing
@@ -101,31 +103,37 @@ def _check(read: Segmentation | Classification, path: Path) -> None:
 
 
 def read_map(path: Path) -> LabelMap:
-    """Read an image file as it is; GenesisError naming it when it is absent or damaged."""
-    import SimpleITK as sitk  # noqa: N813
+    """Read a label map; GenesisError naming it when it is absent or damaged."""
+    read = _read(path)
+    return replace(read, values=np.rint(read.values).astype(np.int32))  # a slope in the header leaves them a little off
 
+
+def read_levels(path: Path, like: LabelMap) -> npt.NDArray[np.uint8]:
+    """Read a probability map as the levels of `quantised`, 0 to 200; raises as `read_matching`."""
+    levels = _match(_read(path), like).values * np.float64(LEVELS)
+    if levels.min() < 0 or levels.max() > LEVELS + 0.01 or np.abs(levels - np.rint(levels)).max() > 0.01:
+        raise GenesisError(f"{path}: not probabilities in steps of 1/{LEVELS} (scl_slope); predict again")
+    return np.rint(levels).astype(np.uint8)
+
+
+def _read(path: Path) -> LabelMap:
     if not path.is_file():
         raise GenesisError(f"{path}: not there; restore the file or predict again")
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        cause = str(error).strip().splitlines()[-1].strip()
-        raise GenesisError(f"{path}: damaged or not an image ({cause}); restore the file or predict again") from None
-    return LabelMap(_whole(sitk.GetArrayFromImage(image)), tuple(image.GetSpacing()[::-1]), path)
-
-
-def _whole(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Label maps are often saved as floating-point numbers, and a slope in the header leaves them a little off."""
-    return np.rint(values).astype(np.int64) if np.issubdtype(values.dtype, np.floating) else values
+    volume = read_volume(path)
+    return LabelMap(volume.array, volume.spacing, path)
 
 
 def read_matching(path: Path, like: LabelMap) -> LabelMap:
     """Read the map `path`, which must lie on the grid of `like`; GenesisError naming both files otherwise."""
-    read = read_map(path)
+    return _match(read_map(path), like)
+
+
+def _match(read: LabelMap, like: LabelMap) -> LabelMap:
+    path = read.path
     if read.values.shape != like.values.shape:
-        shapes = " and ".join(str(one.values.shape[::-1]) for one in (read, like))
+        shapes = " and ".join(str(one.values.shape) for one in (read, like))
         raise GenesisError(f"{path} and {like.path}: shapes {shapes} differ; they must be of the same scan")
     if not np.allclose(read.spacing, like.spacing, rtol=0.01):
-        spacings = " and ".join(str(one.spacing[::-1]) for one in (read, like))
+        spacings = " and ".join(str(one.spacing) for one in (read, like))
         raise GenesisError(f"{path} and {like.path}: spacings {spacings} mm differ; correct the header of one")
     return read

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.data.geometry import Grid
-from modelsgenesis.data.volume import Volume, read_volume
+from modelsgenesis.data.volume import Volume, read_grid, read_volume
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.targets.grid import OFF_GRID, read_grid
+from modelsgenesis.targets.grid import OFF_GRID
 from modelsgenesis.targets.spot_cache import SearchedScan
 from modelsgenesis.targets.spots import Found, from_mask, refuse_air
 from modelsgenesis.types import IntegerArray

@@ -8,6 +8,7 @@ from pathlib import Path
 from modelsgenesis.data.formats.dicom import is_dicom
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.data.index import VOLUME_SUFFIXES
+from modelsgenesis.data.volume import read_grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.base import Case
 from modelsgenesis.targets.candidates import (
@@ -21,7 +22,6 @@ from modelsgenesis.targets.candidates import (
     require_inside,
 )
 from modelsgenesis.targets.dicom_folders import find_series, series_grid, visible
-from modelsgenesis.targets.grid import read_grid
 from modelsgenesis.targets.luna16 import find_table
 
 ANNOTATIONS = "annotations.csv"

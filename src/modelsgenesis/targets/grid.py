@@ -1,10 +1,11 @@
-"""Where the voxels of a file lie, by its header alone, and whether the files of a case lie on one grid."""
+"""Whether the files of a case lie on one grid."""
 
 from pathlib import Path
 
 import numpy as np
 
 from modelsgenesis.data.geometry import Grid
+from modelsgenesis.data.volume import read_grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.base import Case
 
@@ -34,17 +35,3 @@ def _farthest_corner(grid: Grid, other: Grid) -> float:
     corners = np.stack(np.meshgrid(*([0, n - 1] for n in grid.size), indexing="ij"), -1).reshape(-1, axes)
     places = [corners @ one.affine[:axes, :axes].T + one.affine[:axes, 3] for one in (grid, other)]
     return float(np.linalg.norm(places[0] - places[1], axis=1).max() / min(grid.spacing))
-
-
-def read_grid(path: Path) -> Grid:
-    """The geometry in the header of an image file, without reading its voxels; GenesisError when it is unreadable."""
-    import SimpleITK as sitk  # noqa: N813
-
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        cause = str(error).strip().splitlines()[-1].strip()
-        raise GenesisError(f"{path}: unreadable ({cause}); check the file with another viewer") from None
-    return Grid(reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), reader.GetDirection())

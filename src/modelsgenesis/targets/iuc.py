@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from modelsgenesis.data.geometry import Grid
+from modelsgenesis.data.volume import read_grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.base import Case, NoOptions, Target, TargetTask
 from modelsgenesis.targets.columns import read_columns
-from modelsgenesis.targets.grid import read_grid
 from modelsgenesis.targets.shares import divide
 from modelsgenesis.targets.split import spread
 from modelsgenesis.targets.table import sides_of

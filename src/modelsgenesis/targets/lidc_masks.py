@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.data.formats.itk import to_image, write_image
+from modelsgenesis.data.formats.writing import write_array
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.dicom_folders import SeriesFolder, series_grid
@@ -18,7 +18,7 @@ NODULE = 1
 def write_mask(path: Path, series: SeriesFolder, nodules: Sequence[Sequence[Patch]], source: Path) -> None:
     """Write the pixels of `nodules` as 1 in a uint8 label map at `path`, atomically; raises as `mask_of` does."""
     mask, grid = mask_of(series, nodules, source)
-    write_image(to_image(mask.T, grid), path)
+    write_array(mask.T, grid, path)
 
 
 def mask_of(

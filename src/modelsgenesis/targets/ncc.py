@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelsgenesis.config import settings
+from modelsgenesis.data.volume import read_grid
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import SIDES, Case, Target, TargetTask
 from modelsgenesis.targets.candidates import (
@@ -22,7 +23,6 @@ from modelsgenesis.targets.candidates import (
     read_candidates,
     require_inside,
 )
-from modelsgenesis.targets.grid import read_grid
 from modelsgenesis.targets.luna16 import DOWNLOAD, SUBSETS, LunaScan, find_scans, find_table, side_of
 
 CANDIDATES = ("candidates_V2.csv", "candidates.csv")

@@ -51,9 +51,29 @@ def read_itk(path: Path, largest_bytes: int) -> Decoded:
     slope, offset = header.scaling
     if (slope, offset) != (1.0, 0.0):
         array, pixel_type = (array.astype(np.float64) * slope + offset).astype(np.float32), "float32"
-    spacing, origin = ([factor * header.mm for factor in values] for values in (image.GetSpacing(), image.GetOrigin()))
-    grid = Grid(image.GetSize(), tuple(spacing), tuple(origin), image.GetDirection())
-    return Decoded(array, grid, pixel_type, notes=header.notes)
+    return Decoded(array, _grid(image, header), pixel_type, notes=header.notes)
+
+
+def read_itk_grid(path: Path) -> Grid:
+    """The grid of the first three axes, from the header alone; raises as `read_itk`."""
+    import SimpleITK as sitk  # noqa: N813
+
+    header = read_header(path)
+    with _named_plainly(path, header) as place, one_line_errors(path):
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(place))
+        reader.ReadImageInformation()
+    return _grid(reader, header)
+
+
+def _grid(image: Any, header: Header) -> Grid:
+    """The grid of a SimpleITK image or reader, in mm."""
+    axes = min(len(image.GetSize()), 3)
+    direction = np.reshape(image.GetDirection(), (len(image.GetSize()),) * 2)[:axes, :axes]
+    spacing, origin = (
+        tuple(float(value) * header.mm for value in values[:axes]) for values in (image.GetSpacing(), image.GetOrigin())
+    )
+    return Grid(tuple(image.GetSize()[:axes]), spacing, origin, tuple(direction.ravel().tolist()))
 
 
 def read_pixels(path: Path) -> npt.NDArray[Any]:

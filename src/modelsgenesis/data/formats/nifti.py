@@ -20,6 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 from modelsgenesis.data.formats.decoded import Decoded
 from modelsgenesis.data.formats.integrity import inflated
 from modelsgenesis.data.formats.nifti_grid import analyze_grid, nifti_grid
+from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 
 SINGLE = (".nii", ".nii.gz", ".nii.bz2")
@@ -64,6 +65,18 @@ def read_nifti(path: Path, largest_bytes: int, channels: bool = False) -> Decode
         return Decoded(array, grid, _pixel_type(array, image.get_data_dtype()), notes=notes)
 
 
+def read_nifti_grid(path: Path) -> Grid:
+    """The grid of the first three axes, from the header alone; raises as `read_nifti`."""
+    with _errors(path), LoggingOutputSuppressor():
+        if path.name.lower().endswith(SINGLE):
+            header, _ = _single_header(path)
+            return nifti_grid(path, header, _shape(path, header.get_data_shape(), channels=True)[:3])[0]
+        image: Any = nibabel.load(path)
+        shape = _shape(path, image.shape, channels=True)[:3]
+        pair = isinstance(image, nibabel.Nifti1Pair)
+        return (nifti_grid(path, image.header, shape) if pair else analyze_grid(path, image, shape))[0]
+
+
 @contextmanager
 def _errors(path: Path) -> Iterator[None]:
     try:
@@ -83,12 +96,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _single(path: Path, largest_bytes: int, channels: bool) -> Decoded:
-    with path.open("rb") as file:
-        magic = file.read(4)
-        file.seek(0)
-        packed = magic[:2] == b"\x1f\x8b" or magic[:3] == b"BZh"
-        head = _beginning(path, magic) if packed else file.read(_HEADER_BYTES)
-    header = _header(path, head)
+    header, magic = _single_header(path)
+    packed = _is_packed(magic)
     shape = _shape(path, header.get_data_shape(), channels)
     _check_size(path, shape, largest_bytes)
     kind, offset = header.get_data_dtype(), int(header.get_data_offset())
@@ -108,6 +117,19 @@ def _single(path: Path, largest_bytes: int, channels: bool) -> Decoded:
     if packed != path.name.lower().endswith((".gz", ".bz2")):
         notes = (*notes, f"its content is {'' if packed else 'not '}compressed, unlike its name")
     return Decoded(array, grid, _pixel_type(array, kind), notes=notes)
+
+
+def _single_header(path: Path) -> tuple[Any, bytes]:
+    """The header, and the first bytes of the file as it lies on disk."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+        file.seek(0)
+        head = _beginning(path, magic) if _is_packed(magic) else file.read(_HEADER_BYTES)
+    return _header(path, head), magic
+
+
+def _is_packed(magic: bytes) -> bool:
+    return magic[:2] == b"\x1f\x8b" or magic[:3] == b"BZh"
 
 
 def _beginning(path: Path, magic: bytes) -> bytes:
