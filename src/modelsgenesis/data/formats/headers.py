@@ -95,6 +95,7 @@ def _meta(path: Path) -> Header:
             fields[key.strip()] = value.strip()
             text += line
         start = handle.tell()
+        after = handle.read(_LONGEST_LINE) if fields["ElementDataFile"].split(" ")[0] == "LIST" else b""
     sides = _sides(path, "DimSize", fields.get("DimSize", ""))
     if fields.get("NDims", "") != str(len(sides)):
         raise GenesisError(f"{path}: NDims = {fields.get('NDims')} but DimSize = {fields.get('DimSize')}; repair it")
@@ -106,8 +107,19 @@ def _meta(path: Path) -> Header:
     compressed = fields.get("CompressedData", "False").lower() in ("true", "1")
     payload: Payload | None
     if place.upper() == "LOCAL":
+        if skip not in ("0", "-1"):
+            raise GenesisError(f"{path}: HeaderSize = {skip} beside ElementDataFile = LOCAL; remove HeaderSize")
+        if compressed and "CompressedDataSize" not in fields:  # the reader would return other values
+            raise GenesisError(f"{path}: CompressedData without CompressedDataSize; save it again, uncompressed")
         payload = Payload(path, start, needed, compressed)
-    elif (place.split(" ")[0] == "LIST" or _is_pattern(place)) and not (path.parent / place).is_file():
+    elif place.split(" ")[0] == "LIST" and not (path.parent / place).is_file():
+        absent = [
+            name for name in os.fsdecode(after).split("\n") if name and not (path.parent / name.strip()).is_file()
+        ]
+        if absent or not after.strip():
+            raise GenesisError(f"{path}: ElementDataFile = LIST, but {absent[0] if absent else 'no file'} is there")
+        payload = None
+    elif _is_pattern(place) and not (path.parent / place).is_file():
         payload = None
     else:
         payload = Payload(path.parent / place, int(skip) if skip.isdigit() else 0, needed, compressed)

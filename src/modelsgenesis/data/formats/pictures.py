@@ -78,8 +78,9 @@ def _page(path: Path, image: Any, notes: list[str]) -> npt.NDArray[Any]:
     if image.format == "TIFF" and orientation > 4:  # Pillow reads the lines of such a file with the wrong length
         raise GenesisError(f"{path}: a TIFF on its side (Orientation {orientation}); save it upright")
     image.load()  # a TIFF turns itself, and forgets its orientation
-    turned = ImageOps.exif_transpose(image)
+    turned = image
     if orientation not in (0, 1):
+        turned = ImageOps.exif_transpose(image)
         notes.append(f"EXIF orientation {orientation}: turned upright")
     if image.mode in _GREY:
         grey = np.asarray(turned.convert("L") if image.mode == "1" else turned)
