@@ -38,3 +38,14 @@ def test_images_resized_otherwise_than_in_pretraining_are_named() -> None:
     found = list(scale_mismatches(replace(plan, stores={**plan.stores, "xray": larger})))
     assert {line.split(":")[0] for line in found} == {"genesis on dxc", "as-stored on dxc"}
     assert all("a factor of 2.3" in line for line in found)
+
+
+def test_stated_pixel_sizes_are_compared() -> None:
+    plan = load_plan("phantom-full", {})
+    finer = replace(plan.stores["xray"], prepare={"modality": "image", "pixel_size": 0.2})
+    cut = {"images": {"modality": "image", "pixel_size": 0.8}, "patch": {"shape": [96, 96], "fitting": "centre"}}
+    dxc = replace(plan.data["dxc"], settings=merge(plan.data["dxc"].settings, cut))
+    changed = replace(plan, stores={**plan.stores, "xray": finer}, data={**plan.data, "dxc": dxc})
+    found = [line for line in scale_mismatches(changed) if " on dxc" in line]
+    assert len(found) == 2
+    assert all("0.2x0.2 mm" in line and "a factor of 4.0" in line for line in found)

@@ -33,8 +33,9 @@ def _seen(one: DataSpec, settings: FinetuneSettings) -> JSON:
     """The scale of the patches of these data, as far as the plan tells."""
     shape = settings.patch.shape
     if settings.images.modality == "image":
-        whole = settings.patch.fitting == "resize"
-        return {"across": list(shape)} if whole else {}
+        if settings.patch.fitting == "resize":
+            return {"across": list(shape)}
+        return _of_spacing(_square(settings.images.pixel_size), len(shape))
     return _of_spacing(settings.images.spacing or _of_phantoms(one.phantoms), len(shape))
 
 
@@ -54,7 +55,12 @@ def _of_weights(plan: Plan, source: str) -> JSON:
     prepared = build(PrepareSettings, store.prepare, "prepare")
     if prepared.resize is not None:
         return {"across": list(prepared.resize)}
-    return _of_spacing(prepared.spacing or _of_phantoms(_phantoms_of(plan, store)), axes)
+    stated = prepared.spacing or _square(prepared.pixel_size)
+    return _of_spacing(stated or _of_phantoms(_phantoms_of(plan, store)), axes)
+
+
+def _square(pixel_size: float | None) -> tuple[float, float] | None:
+    return None if pixel_size is None else (pixel_size, pixel_size)
 
 
 def _phantoms_of(plan: Plan, store: StoreSpec) -> PhantomSpec | None:

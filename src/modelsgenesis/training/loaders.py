@@ -30,7 +30,7 @@ def delivered(loader: DataLoader[Any]) -> Generator[tuple[Tensor, ...], None, No
     before = signal.getsignal(signal.SIGCHLD)
     with deaf_to_ctrl_c():
         batches = iter(loader)
-    if in_main_thread:
+    if in_main_thread and before is not None:  # None: not set from Python, and so not to be set back
         signal.signal(signal.SIGCHLD, before)  # PyTorch's handler would raise in the middle of a step
     return _told(batches)
 
