@@ -160,8 +160,9 @@ def test_files_without_an_image_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_colour_slice_is_refused(tmp_path: Path) -> None:
+    pixels = np.arange(60, dtype=np.uint8).reshape(4, 15)
     write_slice(
-        tmp_path / "colour.dcm", np.zeros((4, 15), np.uint8), "1.2", [0, 0, 0], Columns=5, SamplesPerPixel=3,
+        tmp_path / "colour.dcm", pixels, "1.2", [0, 0, 0], Columns=5, SamplesPerPixel=3,
         PhotometricInterpretation="RGB", PlanarConfiguration=0, BitsAllocated=8, BitsStored=8, HighBit=7,
         PixelRepresentation=0,
     )  # fmt: skip

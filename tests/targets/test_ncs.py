@@ -294,7 +294,9 @@ def test_missing_slices_and_outlines_elsewhere_are_errors_of_the_mask(data: Path
         target.derive(target.cases[0])
 
     (series / "1-004.dcm").unlink()
-    with pytest.raises(GenesisError, match=r"uneven slice distance, 2.5 to 5 mm; missing slices\?"):
+    with pytest.raises(
+        GenesisError, match=r"uneven slice distance, 2.5 to 5 mm .*missing slices between -95 and -90 mm"
+    ):
         make()
     (series / "1-004.dcm").write_bytes(kept)
     (series / "1-008.dcm").unlink()

@@ -23,8 +23,8 @@ class PrepareSettings:
     """How `genesis prepare` reads scans.
 
     Args:
-        modality: "ct" (HU, one window for all), "mr" (scaled scan by scan), "image" (unsigned 8 or 16 bits, 2D or 3D)
-            or "label" (label maps, 0 to 255).
+        modality: "ct" (HU, one window for all), "mr" (scaled scan by scan), "image" (unsigned, 8 to 16 bits, 2D or
+            3D) or "label" (label maps, 0 to 255).
         window: physical values that become 0 and 1; None for -1000 to 1000 HU, the percentiles of each MR scan, or the
             whole range of an image.
         spacing: resample to these mm per voxel along X, Y, Z; None keeps each scan's own.
@@ -60,7 +60,7 @@ def convert(volume: Volume, config: PrepareSettings) -> tuple[Volume, IntegerArr
     """
     volume = _as_2d(volume) if config.modality == "image" else volume
     _check_shape(volume, config)
-    _check_values(volume, config.modality)
+    _check_values(volume, config)
     volume = _scaled(volume, config)
     scale = intensity_map(volume, config)
     encoded = _encode(volume.array, scale)
@@ -88,7 +88,14 @@ def _with_pixel_size(volume: Volume, config: PrepareSettings) -> Volume:
     affine = volume.affine.copy()
     affine[:axes, :axes] *= step / np.array(volume.spacing)
     given = placed(volume.array, (step,) * axes, affine, volume.identifier)
-    return replace(given, pixel_type=volume.pixel_type, measured=config.pixel_size is not None)
+    return replace(
+        volume,
+        array=given.array,
+        spacing=given.spacing,
+        affine=affine,
+        grid=given.grid,
+        measured=config.pixel_size is not None,
+    )
 
 
 def _resized(volume: Volume, size: tuple[int, int]) -> Volume:
@@ -116,6 +123,8 @@ def intensity_map(volume: Volume, config: PrepareSettings) -> Intensity:
         return Intensity(*config.window, intensity.MR_LEVELS)
     if config.modality == "mr":
         return intensity.mr_percentiles(volume.array)
+    if volume.full_scale is not None:
+        return Intensity(0.0, volume.full_scale, min(round(volume.full_scale), intensity.UINT16_LEVELS))
     return intensity.unsigned_image(8 if volume.pixel_type == "uint8" else 16)
 
 
@@ -134,7 +143,8 @@ def _check_shape(volume: Volume, config: PrepareSettings) -> None:
         raise GenesisError(f"too few slices, {'x'.join(map(str, shape))} voxels; lower --min-slices to keep it")
 
 
-def _check_values(volume: Volume, modality: Modality) -> None:
+def _check_values(volume: Volume, config: PrepareSettings) -> None:
+    modality = config.modality
     low, high = float(volume.array.min()), float(volume.array.max())  # NaN wins both
     if not (np.isfinite(low) and np.isfinite(high)):
         raise GenesisError("NaN or infinite values; repair the scan")
@@ -143,8 +153,12 @@ def _check_values(volume: Volume, modality: Modality) -> None:
             raise GenesisError(f"not a label map, values {low:g} to {high:g}; labels are whole numbers, 0 to 255")
     elif low == high:
         raise GenesisError(f"constant, every voxel is {low:g}; leave it out")
-    elif modality == "image" and (low < 0 or high > intensity.UINT16_LEVELS or not _whole(volume.array)):
+    elif modality == "image" and config.window is None and not _unsigned_16_bits(volume.array, low, high):
         raise GenesisError(f"values {low:g} to {high:g} are not unsigned 8 or 16 bits; give --window LOW HIGH")
+
+
+def _unsigned_16_bits(array: FloatArray, low: float, high: float) -> bool:
+    return low >= 0 and high <= intensity.UINT16_LEVELS and _whole(array)
 
 
 def _whole(array: FloatArray) -> bool:

@@ -11,7 +11,7 @@ import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
 from modelsgenesis.data.formats import itk, nifti, pictures
 from modelsgenesis.data.formats.decoded import Decoded
-from modelsgenesis.data.formats.dicom import list_series, ordered_files, read_slice
+from modelsgenesis.data.formats.dicom import list_series, read_dicom
 from modelsgenesis.data.formats.integrity import LARGEST_BYTES
 from modelsgenesis.data.formats.itk import to_image
 from modelsgenesis.data.formats.writing import write_array
@@ -121,7 +121,7 @@ def _decoded(path: Path, largest_bytes: int) -> Decoded:
             return itk.read_itk(path, largest_bytes)
         if name.endswith(pictures.SUFFIXES):
             return pictures.read_picture(path, largest_bytes)
-        return _read_dicom_file(path, largest_bytes)
+        return read_dicom([path], path.parent, largest_bytes)
     except OSError as error:
         raise GenesisError(f"{path}: cannot be read ({error.strerror or error}); check the file") from error
     except MemoryError as error:
@@ -130,33 +130,7 @@ def _decoded(path: Path, largest_bytes: int) -> Decoded:
 
 def read_series(folder: Path, files: Sequence[Path], largest_bytes: int = LARGEST_BYTES) -> Volume:
     """Read the DICOM series `files`, in any order; `folder` names it in messages; raises as `read_volume`."""
-    slices = [read_slice(file) for file in files]
-    ordered = ordered_files(slices, folder)
-    if len(ordered) == 1:
-        return _oriented(_read_dicom_file(ordered[0], largest_bytes), folder, slices[0].series)
-    with itk.one_line_errors(folder):
-        itk.check_memory(folder, (slices[0].columns, slices[0].rows, len(ordered)), largest_bytes)
-        reader = sitk.ImageSeriesReader()
-        reader.SetFileNames([str(file) for file in ordered])
-        reader.SetOutputPixelType(sitk.sitkFloat32)  # the rescale slope may differ from slice to slice (PET)
-        return _oriented(_as_decoded(reader.Execute()), folder, slices[0].series)
-
-
-def _read_dicom_file(path: Path, largest_bytes: int) -> Decoded:
-    with itk.one_line_errors(path):
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        itk.check_memory(path, reader.GetSize(), largest_bytes)
-        if reader.GetNumberOfComponents() != 1:
-            raise GenesisError(f"{path}: {reader.GetNumberOfComponents()} values a voxel (colour); convert it")
-        return _as_decoded(reader.Execute())
-
-
-def _as_decoded(image: Any) -> Decoded:
-    grid = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
-    array = np.transpose(sitk.GetArrayFromImage(image))
-    return Decoded(array, grid, array.dtype.name)
+    return _oriented(read_dicom(files, folder, largest_bytes), folder, folder.name)
 
 
 def _read_from_folder(folder: Path, series: str | None, largest_bytes: int) -> Volume:

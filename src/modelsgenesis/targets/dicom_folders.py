@@ -5,13 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
-
-from modelsgenesis.data.formats.dicom import PATIENT, SERIES, is_dicom, ordered_files, read_slice
+from modelsgenesis.data.formats.dicom import NO_SERIES, Header, is_dicom, read_header, stacked
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
-
-_MODALITY, _THICKNESS, _STUDY = "0008|0060", "0018|0050", "0020|000d"
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class SeriesFolder:
     modality: str
     pixel: tuple[float, float]
     thickness: float
-    origin: tuple[float, float, float]
+    origin: tuple[float, ...]
     cosines: tuple[float, ...]
 
 
@@ -87,72 +83,46 @@ def _series(folder: Path, files: tuple[Path, ...]) -> SeriesFolder:
     if first is None or last is None:
         damaged = files[0] if first is None else files[-1]
         raise GenesisError(f"{damaged}: unreadable as a DICOM image, unlike others of its folder; copy it again")
-    if first.GetMetaData(SERIES) != last.GetMetaData(SERIES):
+    if first.series != last.series:
         raise GenesisError(
             f"{folder}: {files[0].name} and {files[-1].name} are of two series; give each its own folder"
         )
-    spacing, origin, cosines = first.GetSpacing(), first.GetOrigin(), first.GetDirection()
+    plane = first.planes[0]
     return SeriesFolder(
         path=folder,
         files=files,
-        uid=_text(first, SERIES),
-        study=_text(first, _STUDY),
-        patient=_text(first, PATIENT),
-        modality=_text(first, _MODALITY) or "unknown",
-        pixel=(spacing[0], spacing[1]),
-        thickness=_number(_text(first, _THICKNESS)),
-        origin=(origin[0], origin[1], (*origin, 0.0)[2]),
-        cosines=(*cosines[0::3], *cosines[1::3]) if len(cosines) == 9 else (1, 0, 0, 0, 1, 0),
+        uid=first.series,
+        study=first.study,
+        patient=first.patient,
+        modality=first.modality or "unknown",
+        pixel=plane.pixel or (1.0, 1.0),
+        thickness=first.thickness,
+        origin=plane.position or (0.0, 0.0, 0.0),
+        cosines=plane.orientation or (1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
     )
 
 
-def _header(path: Path) -> sitk.ImageFileReader | None:
-    """The reader with the header of `path`; None when it holds no image or no SeriesInstanceUID."""
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(path))
+def _header(path: Path) -> Header | None:
+    """The header of `path`; None when it holds no image or names no series."""
     try:
-        reader.ReadImageInformation()
-    except RuntimeError:
+        header = read_header(path)
+    except GenesisError:
         return None
-    return reader if reader.HasMetaDataKey(SERIES) else None
-
-
-def _text(reader: sitk.ImageFileReader, key: str) -> str:
-    return str(reader.GetMetaData(key)).strip(" \0") if reader.HasMetaDataKey(key) else ""
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+    return header if header.series != NO_SERIES else None
 
 
 def series_grid(series: SeriesFolder) -> tuple[Grid, list[float]]:
     """The grid of the volume that its slices make, without reading voxels, and LPS z in mm of each slice in order.
 
-    Raises GenesisError as `ordered_files` does: missing or doubled slices, uneven distances, a tilted gantry.
+    Raises GenesisError as `stacked` does: missing or doubled slices, uneven distances, a tilted gantry.
     """
-    slices = {one.path: one for one in map(read_slice, series.files)}
-    others = [one for one in slices.values() if one.series != series.uid]
+    headers = [read_header(path) for path in series.files]
+    others = [one for one in headers if one.series != series.uid]
     if others:
         raise GenesisError(f"{others[0].path}: of another series than {series.files[0].name}; give it its own folder")
-    ordered = [slices[path] for path in ordered_files(list(slices.values()), series.path)]
-    if len(ordered) < 2 or ordered[0].position is None or ordered[-1].position is None:
+    stack = stacked(headers, series.path)
+    positions = [header.planes[number].position for header, number in stack.frames]
+    heights = [position[2] for position in positions if position is not None]
+    if len(heights) < 2:
         raise GenesisError(f"{series.path}: a single slice or slices without position; copy the series again")
-    first, last = ordered[0].position, ordered[-1].position
-    apart = sum((a - b) ** 2 for a, b in zip(first, last, strict=True)) ** 0.5 / (len(ordered) - 1)
-    rows, columns = series.cosines[:3], series.cosines[3:]
-    normal = (
-        rows[1] * columns[2] - rows[2] * columns[1],
-        rows[2] * columns[0] - rows[0] * columns[2],
-        rows[0] * columns[1] - rows[1] * columns[0],
-    )
-    grid = Grid(
-        size=(ordered[0].columns, ordered[0].rows, len(ordered)),
-        spacing=(*series.pixel, apart),
-        origin=first,
-        direction=tuple(axis[k] for k in range(3) for axis in (rows, columns, normal)),
-    )
-    return grid, [one.position[2] for one in ordered if one.position is not None]
+    return stack.grid, heights

@@ -10,7 +10,7 @@ It does not say where in the slice. Candidates are therefore weakly labelled dar
 import csv
 from pathlib import Path
 
-from modelsgenesis.data.formats.dicom import read_slice
+from modelsgenesis.data.formats.dicom import read_header
 from modelsgenesis.data.volume import read_series
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.candidates import first_few, plural
@@ -98,7 +98,7 @@ def _weak(folder: Path, files: tuple[Path, ...], slices: Slices) -> Found:
     """The candidates of one series; see the text of this module."""
     heights = {}
     for path in files:
-        position = read_slice(path).position
+        position = read_header(path).position
         if position is None:
             raise GenesisError(f"{path}: a slice without position; copy it again")
         heights[path.stem] = position[2]

@@ -1,49 +1,45 @@
-"""DICOM folders: which series they hold, and the slices of one in anatomical order, checked for gaps."""
+"""DICOM: which files of a folder it is, the series they make, and the values of one series on its grid."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
+import numpy.typing as npt
+from pydicom import Dataset
 
+from modelsgenesis.data.formats.decoded import Decoded
+from modelsgenesis.data.formats.dicom_header import NO_SERIES, PER_FRAME, SHARED, Header, frame_groups, read_header
+from modelsgenesis.data.formats.dicom_order import Stack, stacked
+from modelsgenesis.data.formats.dicom_pixels import (
+    PIXELS,
+    read_coding,
+    read_padding,
+    stored_frames,
+    without_unused_bits,
+)
+from modelsgenesis.data.formats.dicom_tags import DICOM_SUFFIXES, load, named, one_line_errors, shown, tags_of, text
+from modelsgenesis.data.formats.dicom_values import lowest, picture_ends, read_rescale
+from modelsgenesis.data.formats.integrity import LARGEST_BYTES
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.types import FloatArray
 
-DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
+__all__ = ["DICOM_SUFFIXES", "NO_SERIES", "Header", "is_dicom", "list_series", "read_dicom", "read_header", "stacked"]
 
 _ORDINARY_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")  # names made of UIDs end in ".<number>"
 _MAGIC_OFFSET = 128
-_DISTANCE_TOLERANCE = 0.02  # mm and share of the slice distance: what rounding in headers explains
+_FLOAT32_BYTES = 4
+_SCATTERED = 4  # so many slices under as many UIDs are one scan
 
-SERIES, PATIENT, INSTANCE = "0020|000e", "0010|0020", "0020|0013"
-POSITION, ORIENTATION = "0020|0032", "0020|0037"
-
-
-@dataclass(frozen=True)
-class Slice:
-    """The header of one DICOM image file.
-
-    Args:
-        path: the file.
-        series: SeriesInstanceUID.
-        patient: PatientID, "" when absent.
-        instance: InstanceNumber, 0 when absent.
-        columns, rows: pixels along x and y.
-        frames: more than 1 in a multi-frame file.
-        position: LPS mm of the first pixel; None when absent.
-        orientation: the six direction cosines of a row and a column; None when absent.
-    """
-
-    path: Path
-    series: str
-    patient: str
-    instance: int
-    columns: int
-    rows: int
-    frames: int
-    position: tuple[float, ...] | None
-    orientation: tuple[float, ...] | None
+_TAGS = tags_of(
+    (
+        *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
+        *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
+        *("PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
+        *(SHARED, PER_FRAME, "ExtendedOffsetTable", "ExtendedOffsetTableLengths", *PIXELS),
+    )
+)
 
 
 def is_dicom(path: Path) -> bool:
@@ -60,103 +56,128 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
-def read_slice(path: Path) -> Slice:
-    """Read the header of a DICOM image file; GenesisError when it is damaged or holds no image."""
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise GenesisError(f"{path}: unreadable as a DICOM image; copy it again or leave it out") from error
-    size = (*reader.GetSize(), 1)[:3]
-    text = {key: _text(reader, key) for key in (SERIES, PATIENT, INSTANCE)}
-    return Slice(
-        path=path,
-        series=text[SERIES] or "no-series",
-        patient=text[PATIENT],
-        instance=int(text[INSTANCE]) if text[INSTANCE].lstrip("+-").isdigit() else 0,
-        columns=size[0],
-        rows=size[1],
-        frames=size[2],
-        position=_numbers(reader, POSITION, 3),
-        orientation=_numbers(reader, ORIENTATION, 6),
-    )
+def list_series(folder: Path) -> tuple[dict[str, list[Header]], list[Path]]:
+    """SeriesInstanceUID to the headers in `folder` (not below it), by file name; and the DICOM files without an image.
 
-
-def _text(reader: Any, key: str) -> str:
-    return str(reader.GetMetaData(key)).strip(" \0") if reader.HasMetaDataKey(key) else ""
-
-
-def _numbers(reader: Any, key: str, count: int) -> tuple[float, ...] | None:
-    try:
-        values = tuple(float(part) for part in _text(reader, key).split("\\"))
-    except ValueError:
-        return None
-    return values if len(values) == count else None
-
-
-def list_series(folder: Path) -> tuple[dict[str, list[Slice]], list[Path]]:
-    """SeriesInstanceUID to the slices in `folder` (not below it), in file order; and the DICOM files without an image.
-
-    The latter are damaged, or hold a report or contours. A series that lost a slice so is found by its gap.
+    The latter are damaged, or hold a report or contours. A series that lost a slice so is found by its gap. Slices that
+    carry a UID each count as one series, which is refused by name when it is read.
     """
-    series: dict[str, list[Slice]] = {}
+    series: dict[str, list[Header]] = {}
     imageless = []
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith(".") and path.name != "DICOMDIR" and is_dicom(path):
             try:
-                found = read_slice(path)
+                found = read_header(path)
                 series.setdefault(found.series, []).append(found)
             except GenesisError:
                 imageless.append(path)
-    return series, imageless
+    return _with_scattered_slices(series), imageless
 
 
-def ordered_files(slices: list[Slice], folder: Path) -> list[Path]:
-    """The files of one series from its first to its last slice, along the normal of the slices.
+def _with_scattered_slices(series: dict[str, list[Header]]) -> dict[str, list[Header]]:
+    """Single slices of one study, size and direction under as many UIDs, as the one series that they were."""
+    slices: dict[tuple[object, ...], list[str]] = {}
+    for uid, headers in series.items():
+        one, plane = headers[0], headers[0].planes[0]
+        if len(headers) == 1 and one.frames == 1 and one.volumetric and plane.position and plane.orientation:
+            kind = (one.study, one.patient, one.modality, one.columns, one.rows, plane.orientation)
+            slices.setdefault(kind, []).append(uid)
+    merged = dict(series)
+    for uids in slices.values():
+        if len(uids) >= _SCATTERED:
+            merged[uids[0]] = [header for uid in uids for header in merged.pop(uid)]
+    return merged
+
+
+def read_dicom(files: Sequence[Path], folder: Path, largest_bytes: int = LARGEST_BYTES) -> Decoded:
+    """Read one series, in any order of its files; `folder` names it in messages.
 
     Raises:
-        GenesisError: slices of different size or direction, doubled or missing ones, uneven distances, a tilted gantry.
+        GenesisError: no image, damaged, truncated, colour; too large; what `stacked` refuses, missing, doubled or
+            shifted slices among it; pixels or rescaling that cannot be understood. Each says by which attribute.
     """
-    name = f"{folder} (series {slices[0].series})"
-    if len(slices) == 1:
-        return [slices[0].path]
-    if len({(one.columns, one.rows) for one in slices}) > 1:
-        raise GenesisError(f"{name}: slices of different sizes; split the series")
-    if any(one.frames > 1 for one in slices):
-        raise GenesisError(f"{name}: several multi-frame files; give each file its own folder")
-    positions, normal = _positions(slices, name)
-    heights = positions @ normal
-    order = np.argsort(heights, kind="stable")
-    steps = np.diff(positions[order], axis=0)
-    _check_steps(steps, normal, name)
-    return [slices[index].path for index in order]
+    headers = [read_header(file) for file in files]
+    for header in headers:
+        if header.modality == "RTDOSE":
+            raise GenesisError(f"{header.path}: {named('Modality')} is RTDOSE, a dose and no scan; leave it out")
+    stack = stacked(headers, folder)
+    _check_memory(headers[0].path if len(headers) == 1 else folder, stack, largest_bytes)
+    columns, rows = stack.grid.size[:2]
+    with one_line_errors(folder):
+        values = np.empty((len(stack.frames), rows, columns), np.float32)
+    read = [_read_file(header, ranks, values) for header, ranks in _by_file(stack)]
+    _fill_padding(values, [one for file in read for one in file.padded], headers[0].modality)
+    scales = {file.full_scale for file in read}
+    return Decoded(
+        array=values[0].T if len(stack.grid.size) == 2 else values.transpose(),
+        grid=stack.grid,
+        pixel_type=read[0].pixel_type,
+        full_scale=scales.pop() if len(scales) == 1 else None,
+        measured=stack.measured,
+        modality=headers[0].modality,
+        notes=tuple(dict.fromkeys((*stack.notes, *(note for file in read for note in file.notes)))),
+    )
 
 
-def _positions(slices: list[Slice], name: str) -> tuple[Any, Any]:
-    """Positions (slices, 3) in mm, and the unit normal all slices share."""
-    positions = [one.position for one in slices if one.position is not None]
-    directions = [one.orientation for one in slices if one.orientation is not None]
-    if len(positions) < len(slices) or len(directions) < len(slices):
-        raise GenesisError(f"{name}: slices without position or orientation; they cannot be put in order")
-    cosines = np.array(directions)
-    if np.abs(cosines - cosines[0]).max() > 1e-3:
-        raise GenesisError(f"{name}: slices of different directions (a localizer?); split the series")
-    normal = np.cross(cosines[0, :3], cosines[0, 3:])
-    return np.array(positions), normal / max(float(np.linalg.norm(normal)), 1e-9)
+def _check_memory(path: Path, stack: Stack, largest_bytes: int) -> None:
+    needed = int(np.prod(stack.grid.size, dtype=np.float64)) * _FLOAT32_BYTES
+    if needed > largest_bytes:
+        shape = "x".join(map(str, stack.grid.size))
+        raise GenesisError(f"{path}: {shape} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
 
 
-def _check_steps(steps: Any, normal: Any, name: str) -> None:
-    distances = steps @ normal
-    usual = float(np.median(distances))
-    allowed = _DISTANCE_TOLERANCE * (1 + usual)
-    if distances.min() <= min(_DISTANCE_TOLERANCE, usual / 2):
-        raise GenesisError(f"{name}: several slices at one position; split the series (time points, echoes?)")
-    if np.abs(distances - usual).max() > allowed:
-        missing = round(float(distances.max()) / usual) - 1
-        hint = "missing slices?" if missing >= 1 else "resample it first"
-        span = f"{distances.min():.3g} to {distances.max():.3g} mm"
-        raise GenesisError(f"{name}: uneven slice distance, {span}; {hint}")
-    if np.abs(steps - np.outer(distances, normal)).max() > allowed:
-        raise GenesisError(f"{name}: slices shifted against each other (tilted gantry); correct the tilt first")
+def _by_file(stack: Stack) -> list[tuple[Header, list[int]]]:
+    """The files by name, each with the places of its frames in the stack."""
+    ranks: dict[Path, tuple[Header, list[int]]] = {}
+    for rank, (header, number) in enumerate(stack.frames):
+        ranks.setdefault(header.path, (header, [0] * header.frames))[1][number] = rank
+    return [ranks[path] for path in sorted(ranks)]
+
+
+@dataclass(frozen=True)
+class _File:
+    """What the values of one file were: their type, black to white, padded pixels by slice, and notes."""
+
+    pixel_type: str
+    full_scale: float | None
+    padded: list[tuple[int, npt.NDArray[np.bool_]]]
+    notes: list[str]
+
+
+def _read_file(header: Header, ranks: Sequence[int], values: FloatArray) -> _File:
+    """Put the frames of a file where they belong in `values`, (slices, rows, columns); padding becomes infinite."""
+    path = header.path
+    with one_line_errors(path):
+        data = load(path, _TAGS, pixels=True)
+        coding = read_coding(path, data)
+        padding = read_padding(data, coding)
+        groups = list(frame_groups(data)) or [()] * header.frames
+        scales, padded, notes = set(), [], _shade_notes(header, data)
+        for rank, found, frame in zip(ranks, groups, stored_frames(path, data, coding, header.frames), strict=True):
+            stored = without_unused_bits(frame, coding)
+            rescale = read_rescale(path, data, found, header.modality)
+            notes += rescale.notes
+            ends = None if header.volumetric else picture_ends(coding, rescale)
+            physical = rescale.apply(stored)
+            if ends and coding.dark_is_high:
+                physical = sum(ends) - physical.astype(np.float64)
+            values[rank] = physical
+            scales.add(ends[1] if ends and ends[0] == 0 else None)
+            mask = padding.where(frame, stored) if padding else None
+            if mask is not None:
+                values[rank][mask] = np.inf
+                padded.append((rank, mask))
+    return _File(coding.pixel_type, scales.pop() if len(scales) == 1 else None, padded, notes)
+
+
+def _shade_notes(header: Header, data: Dataset) -> list[str]:
+    if header.volumetric and text(data, "PhotometricInterpretation") == "MONOCHROME1":
+        return [f"{shown(data, 'PhotometricInterpretation')} in {header.modality}; values were kept, not inverted"]
+    return []
+
+
+def _fill_padding(values: FloatArray, padded: Sequence[tuple[int, npt.NDArray[np.bool_]]], modality: str) -> None:
+    if padded:
+        value = lowest(modality, values)
+        for rank, mask in padded:
+            values[rank][mask] = value
