@@ -87,6 +87,8 @@ def _series(folder: Path, files: tuple[Path, ...]) -> SeriesFolder:
         raise GenesisError(
             f"{folder}: {files[0].name} and {files[-1].name} are of two series; give each its own folder"
         )
+    if first.modality == "CT" and first.missing:
+        raise GenesisError(f"{files[0]}: {', '.join(first.missing)}; copy it again")
     plane = first.planes[0]
     return SeriesFolder(
         path=folder,

@@ -79,12 +79,13 @@ def _with_scattered_slices(series: dict[str, list[Header]]) -> dict[str, list[He
     slices: dict[tuple[object, ...], list[str]] = {}
     for uid, headers in series.items():
         one, plane = headers[0], headers[0].planes[0]
-        if len(headers) == 1 and one.frames == 1 and one.volumetric and plane.position and plane.orientation:
+        if len(headers) == 1 and one.frames == 1 and one.volumetric and one.study and plane.position:
             kind = (one.study, one.patient, one.modality, one.columns, one.rows, plane.orientation)
             slices.setdefault(kind, []).append(uid)
     merged = dict(series)
     for uids in slices.values():
-        if len(uids) >= _SCATTERED:
+        places = {series[uid][0].position for uid in uids}
+        if len(uids) >= _SCATTERED and len(places) == len(uids):
             merged[uids[0]] = [header for uid in uids for header in merged.pop(uid)]
     return merged
 

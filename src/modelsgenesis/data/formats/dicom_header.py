@@ -18,6 +18,7 @@ from modelsgenesis.data.formats.dicom_tags import (
     number,
     numbers,
     one_line_errors,
+    printable,
     shown,
     tags_of,
     text,
@@ -161,7 +162,7 @@ def _no_image(path: Path, data: Dataset) -> GenesisError:
     kind = text(data, "SOPClassUID") or text(getattr(data, "file_meta", Dataset()), "MediaStorageSOPClassUID")
     if not kind and not text(data, "Modality"):
         return GenesisError(f"{path}: damaged or not a DICOM image ({shown(data, 'Rows')}); copy it again")
-    what = ", ".join(filter(None, (text(data, "Modality"), uids.UID(kind).name)))
+    what = ", ".join(filter(None, (text(data, "Modality"), printable(uids.UID(kind).name))))
     return GenesisError(f"{path}: holds no image ({what}; {shown(data, 'Rows')}); leave it out")
 
 

@@ -1,5 +1,6 @@
 """What tells apart the slices of a DICOM series that are several volumes: echoes, time points, stacks, segments."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def _by_number(text: str) -> tuple[float, str]:
     try:
         return float(text), text
     except ValueError:
-        return 0.0, text
+        return math.inf, text
 
 
 def _label(name: str) -> str:

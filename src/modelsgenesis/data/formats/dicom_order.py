@@ -52,9 +52,9 @@ def stacked(headers: Sequence[Header], folder: Path) -> Stack:
             uneven distances, or shifted (a tilted gantry). Each says by which attribute.
     """
     first = headers[0]
-    name = str(first.path) if len(headers) == 1 else f"{folder} (series {first.series})"
+    name = str(first.path if len(headers) == 1 else folder)
     _check_alike(headers, name)
-    if len(headers) == 1 and first.frames == 1 and _is_picture(first):
+    if len(headers) == 1 and first.frames == len(first.planes) == 1 and _is_picture(first):
         return _picture(first)
     frames = [(header, number) for header in headers for number in range(len(header.planes))]
     planes = [header.planes[number] for header, number in frames]
@@ -71,10 +71,8 @@ def stacked(headers: Sequence[Header], folder: Path) -> Stack:
     else:
         apart = planes[0].thickness
     notes = () if apart else (f"{named('SliceThickness')} is missing; 1 mm was taken",)
-    corner = tuple(float(value) for value in positions[order[0]])
-    grid = Grid(
-        (first.columns, first.rows, len(ordered)), (*(pixel or (1.0, 1.0)), apart or 1.0), corner, tuple(axes.T.ravel())
-    )
+    size, spacing = (first.columns, first.rows, len(ordered)), (*(pixel or (1.0, 1.0)), apart or 1.0)
+    grid = Grid(size, spacing, tuple(positions[order[0]].tolist()), tuple(axes.T.ravel().tolist()))
     return Stack(ordered, grid, pixel is not None, (*_pixel_notes(headers), *notes))
 
 
@@ -116,7 +114,7 @@ def _check_alike(headers: Sequence[Header], name: str) -> None:
 
 
 def _check_placed(headers: Sequence[Header], planes: Sequence[Plane], name: str) -> None:
-    """Every frame must be described, and have position, orientation and, in a volume, pixel size."""
+    """Every frame must be described, and have position and orientation; slices of a volume also their pixel size."""
     for header in headers:
         if len(header.planes) not in (1, header.frames):
             raise GenesisError(
@@ -126,19 +124,25 @@ def _check_placed(headers: Sequence[Header], planes: Sequence[Plane], name: str)
         if len(header.planes) < header.frames:
             kind = "a film" if header.film else "pictures or time points"
             raise GenesisError(
-                f"{header.path}: {header.frames} frames ({named('NumberOfFrames')}) without a position of each, "
-                f"{kind} and no volume; extract single frames or leave it out"
+                f"{header.path}: {header.frames} frames ({named('NumberOfFrames')}) without a position of each "
+                f"({named('PerFrameFunctionalGroupsSequence')} is missing), {kind} and no volume; extract single "
+                "frames or leave it out"
             )
     unplaced = [plane for plane in planes if plane.position is None or plane.orientation is None]
     unsized = [plane for plane in planes if plane.pixel is None]
     missing = list(dict.fromkeys(one for header in headers for one in header.missing))
+    if unplaced and len(headers) > 1 and not headers[0].volumetric:
+        raise GenesisError(
+            f"{name}: {len(headers)} pictures in one series ({named('Modality')} {headers[0].modality or 'missing'}), "
+            "no volume; give each file its own folder"
+        )
     if unplaced:
         reasons = ", ".join(one for one in missing if not one.startswith(PIXEL_SIZES[0]))
         raise GenesisError(
             f"{name}: {len(unplaced)} of {len(planes)} slices without a place, {reasons}; they cannot be put in order, "
             "export the series again"
         )
-    if unsized and headers[0].volumetric:
+    if unsized and (headers[0].volumetric or len(planes) > 1):
         reasons = ", ".join(one for one in missing if one.startswith(PIXEL_SIZES[0]))
         raise GenesisError(f"{name}: {reasons}; export the series again with it")
 

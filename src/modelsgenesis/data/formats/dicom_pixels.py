@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 
-from modelsgenesis.data.formats.dicom_tags import named, numbers, shown, text, value, whole
+from modelsgenesis.data.formats.dicom_tags import named, numbers, printable, shown, text, value, whole
 from modelsgenesis.errors import GenesisError
 
 FLOATS = {"FloatPixelData": "float32", "DoubleFloatPixelData": "float64"}
@@ -106,7 +106,7 @@ def stored_frames(path: Path, data: Dataset, coding: Coding, frames: int) -> Ite
     Raises GenesisError: truncated, compressed in an unknown way, colour. May raise what pydicom and GDCM raise.
     """
     syntax = _transfer_syntax(path, data)
-    decoder = _decoder(path, syntax, coding)
+    decoder = _decoder(path, data, coding, syntax)
     _check_length(path, data, coding, frames, syntax)
     count = 0
     try:
@@ -117,14 +117,16 @@ def stored_frames(path: Path, data: Dataset, coding: Coding, frames: int) -> Ite
             count += 1
             yield array if coding.channels == 1 else _grey(path, array)
     except RuntimeError as error:
-        raise GenesisError(f"{path}: its pixels cannot be decoded by {syntax.name}; copy it again") from error
+        raise GenesisError(
+            f"{path}: its pixels cannot be decoded by {printable(syntax.name)}; copy it again"
+        ) from error
     if count < frames:
         raise GenesisError(
             f"{path}: truncated, {count} frames where {named('NumberOfFrames')} is {frames}; copy it again"
         )
 
 
-def _decoder(path: Path, syntax: uids.UID, coding: Coding) -> Decoder:
+def _decoder(path: Path, data: Dataset, coding: Coding, syntax: uids.UID) -> Decoder:
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
@@ -132,8 +134,8 @@ def _decoder(path: Path, syntax: uids.UID, coding: Coding) -> Decoder:
     twelve_bits = syntax == uids.JPEGExtended12Bit and coding.stored > 8  # GDCM's plug-in has 8 bits only
     if decoder is None or not decoder.is_available or twelve_bits:
         raise GenesisError(
-            f"{path}: compressed by {syntax.name} ({named('TransferSyntaxUID')} {syntax}), which is not decoded; "
-            "convert it to an uncompressed transfer syntax"
+            f"{path}: compressed by {printable(syntax.name)}, which is not decoded here "
+            f"({shown(data.file_meta, 'TransferSyntaxUID')}); convert it to an uncompressed transfer syntax"
         )
     return decoder
 
