@@ -75,7 +75,7 @@ def test_subject_from_a_table(tmp_path: Path) -> None:
 
 
 def test_dicom_files_become_series_with_their_patient(tmp_path: Path) -> None:
-    from tests.data.test_dicom import write_series
+    from tests.data.formats.test_dicom import write_series
 
     write_series(tmp_path / "study/ct", "1.2.1", 3)
     write_series(tmp_path / "study/ct", "1.2.2", 4)

@@ -123,7 +123,7 @@ def test_images_with_their_subjects_from_a_table(tmp_path: Path) -> None:
 
 
 def test_a_dicom_series(tmp_path: Path) -> None:
-    from tests.data.test_dicom import write_series
+    from tests.data.formats.test_dicom import write_series
 
     stored = write_series(tmp_path / "in/ct", depth=6)
     prepare([tmp_path / "in"], tmp_path / "store", PrepareSettings(min_slices=3), workers=1)

@@ -14,6 +14,7 @@ from modelsgenesis.data.formats.dicom_header import NO_SERIES, PER_FRAME, SHARED
 from modelsgenesis.data.formats.dicom_order import Stack, stacked
 from modelsgenesis.data.formats.dicom_pixels import (
     PIXELS,
+    length_notes,
     read_coding,
     read_padding,
     stored_frames,
@@ -153,7 +154,7 @@ def _read_file(header: Header, ranks: Sequence[int], values: FloatArray) -> _Fil
         coding = read_coding(path, data)
         padding = read_padding(data, coding)
         groups = list(frame_groups(data)) or [()] * header.frames
-        scales, padded, notes = set(), [], _shade_notes(header, data)
+        scales, padded, notes = set(), [], [*_shade_notes(header, data), *length_notes(data, coding, header.frames)]
         for rank, found, frame in zip(ranks, groups, stored_frames(path, data, coding, header.frames), strict=True):
             stored = without_unused_bits(frame, coding)
             rescale = read_rescale(path, data, found, header.modality)

@@ -11,12 +11,14 @@ from pydicom import Dataset
 from modelsgenesis.data.formats.dicom_header import PER_FRAME, SHARED, Header, frame_groups
 from modelsgenesis.data.formats.dicom_tags import items, keyword_of, load, named, one_line_errors, tags_of, text, value
 
+_INSTANCE = "SOPInstanceUID"
+
 MARKS = (
     *("EchoTime", "EffectiveEchoTime", "EchoNumbers", "TemporalPositionIdentifier", "TemporalPositionIndex"),
     *("StackID", "ReferencedSegmentNumber", "DiffusionBValue", "InversionTime", "FlipAngle", "RepetitionTime"),
     *("NominalPercentageOfCardiacPhase", "NominalCardiacTriggerDelayTime", "TriggerTime", "ComplexImageComponent"),
     *("ImageType", "FrameType", "ConvolutionKernel", "KVP", "AcquisitionNumber", "SeriesNumber", "SeriesDescription"),
-    *("AcquisitionTime", "ContentTime", "ContentDate", "SOPInstanceUID"),
+    *("AcquisitionTime", "ContentTime", "ContentDate", _INSTANCE),
 )
 """Attributes that tell slices of one position apart, the most telling first."""
 
@@ -40,12 +42,19 @@ def at_one_place(frames: Frames, heights: Heights) -> str:
     if len(set(files)) > 1 and _is_even(files, heights):
         return "each file is a volume of its own; give each its own folder"
     index = int(np.diff(heights).argmin())
+    both = f"{_place(*frames[index])} and {_place(*frames[index + 1])}"
     here, there = marks[index], marks[index + 1]
-    differing = [name for name in here if here[name] != there.get(name, here[name])]
-    if not differing or here.get("SOPInstanceUID") == there.get("SOPInstanceUID", "none") != "":
-        return f"{files[index]} and {files[index + 1]} are one slice twice; remove the copy"
+    if here.get(_INSTANCE, "") == there.get(_INSTANCE, "none"):
+        return f"{both} are one slice twice; remove the copy"
+    differing = [name for name in here if name != _INSTANCE and here[name] != there.get(name, here[name])]
+    if not differing:
+        return f"{both}, which no attribute tells apart; remove one of them"
     told = ", ".join(f"{_label(name)} {here[name]} and {there[name]}" for name in differing[:_SHOWN])
-    return f"{files[index]} and {files[index + 1]} with {told}; split the series"
+    return f"{both} with {told}; split the series"
+
+
+def _place(header: Header, number: int) -> str:
+    return header.path.name if header.frames == 1 else f"frame {number + 1} of {header.path.name}"
 
 
 def told_apart(frames: Frames, heights: Heights) -> str:

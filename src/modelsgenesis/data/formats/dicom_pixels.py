@@ -67,7 +67,7 @@ def read_coding(path: Path, data: Dataset) -> Coding:
     keyword = next((name for name in PIXELS if value(data, name) is not None), "")
     if not keyword:
         raise GenesisError(f"{path}: no pixels, {shown(data, 'PixelData')}; copy it again or leave it out")
-    photometric, channels = text(data, "PhotometricInterpretation").upper(), whole(data, "SamplesPerPixel") or 1
+    photometric, channels = text(data, "PhotometricInterpretation").upper(), whole(data, "SamplesPerPixel")
     if photometric == "PALETTE COLOR":
         raise GenesisError(f"{path}: {shown(data, 'PhotometricInterpretation')} (colour); convert it to grey")
     if channels not in (1, 3) or (channels == 1 and photometric not in _GREY):
@@ -172,10 +172,7 @@ def _check_length(path: Path, data: Dataset, coding: Coding, frames: int, syntax
         if syntax in _JPEGS and _END_OF_JPEG not in there[-64:].rstrip(b"\0"):
             raise GenesisError(f"{path}: truncated, its compressed pixels do not end as such; copy it again")
         return
-    area = (whole(data, "Rows") or 0) * (whole(data, "Columns") or 0)
-    needed = -(-area * frames * coding.channels * coding.allocated // 8)
-    if text(data, "PhotometricInterpretation") == "YBR_FULL_422":
-        needed = needed * 2 // 3
+    needed = _native_bytes(data, coding, frames)
     if len(there) < needed:
         raise GenesisError(
             f"{path}: truncated, {len(there)} bytes of pixels where its header declares {needed}; copy it again"
@@ -185,6 +182,21 @@ def _check_length(path: Path, data: Dataset, coding: Coding, frames: int, syntax
             f"{path}: {len(there)} bytes of pixels where its header declares {needed}: {shown(data, 'BitsAllocated')}, "
             f"{shown(data, 'NumberOfFrames')}; repair its header"
         )
+
+
+def _native_bytes(data: Dataset, coding: Coding, frames: int) -> int:
+    """Bytes of uncompressed pixels that the header declares."""
+    area = (whole(data, "Rows") or 0) * (whole(data, "Columns") or 0)
+    needed = -(-area * frames * coding.channels * coding.allocated // 8)
+    return needed * 2 // 3 if text(data, "PhotometricInterpretation") == "YBR_FULL_422" else needed
+
+
+def length_notes(data: Dataset, coding: Coding, frames: int) -> list[str]:
+    """What to say of uncompressed pixels that go on behind the last frame."""
+    spare = len(data[coding.keyword].value) - _native_bytes(data, coding, frames)
+    if data[coding.keyword].is_undefined_length or spare < 2:
+        return []
+    return [f"{named(coding.keyword)} goes on for {spare} bytes behind what the header declares; they were left out"]
 
 
 def _grey(path: Path, array: npt.NDArray[Any]) -> npt.NDArray[Any]:

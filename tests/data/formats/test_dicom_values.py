@@ -19,7 +19,7 @@ from modelsgenesis.data.prepare import prepare
 from modelsgenesis.data.store import open_store
 from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import GenesisError
-from tests.data.dicom_files import empty_file, put, with_pixels, write_picture, write_slice
+from tests.data.formats.dicom_files import empty_file, put, with_pixels, write_picture, write_slice
 
 
 def ramp(largest: int, kind: type = np.uint16) -> np.ndarray:

@@ -30,7 +30,7 @@ from modelsgenesis.data.prepare import prepare
 from modelsgenesis.data.store import open_store
 from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import GenesisError
-from tests.data.dicom_files import empty_file, put, with_pixels, write_enhanced, write_slice
+from tests.data.formats.dicom_files import empty_file, put, with_pixels, write_enhanced, write_slice
 
 PIXELS = np.arange(20, dtype=np.int16).reshape(4, 5) * 50
 HU = PIXELS.T[:, :, None] - 1024.0

@@ -21,7 +21,7 @@ from pydicom.uid import (
 from modelsgenesis.data.formats.dicom import list_series, read_dicom
 from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import GenesisError
-from tests.data.dicom_files import empty_file, expected, group, put, with_pixels, write_enhanced
+from tests.data.formats.dicom_files import empty_file, expected, group, put, with_pixels, write_enhanced
 
 HEIGHTS = [-100.0, -97.5, -95.0, -92.5, -90.0, -87.5]
 
