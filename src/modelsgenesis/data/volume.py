@@ -11,7 +11,7 @@ import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
 from modelsgenesis.data.formats import itk, nifti, pictures
 from modelsgenesis.data.formats.decoded import Decoded
-from modelsgenesis.data.formats.dicom import list_series, read_dicom
+from modelsgenesis.data.formats.dicom import list_series, read_dicom, read_dicom_grid
 from modelsgenesis.data.formats.integrity import LARGEST_BYTES
 from modelsgenesis.data.formats.itk import to_image
 from modelsgenesis.data.formats.writing import write_array
@@ -98,6 +98,8 @@ def read_grid(path: str | Path) -> Grid:
             return nifti.read_nifti_grid(source)
         if name.endswith(itk.SUFFIXES):
             return itk.read_itk_grid(source)
+        if source.is_file() and not name.endswith(pictures.SUFFIXES):
+            return read_dicom_grid([source], source.parent)
     except OSError as error:
         raise GenesisError(f"{source}: cannot be read ({error.strerror or error}); check the file") from error
     return read_volume(source).grid

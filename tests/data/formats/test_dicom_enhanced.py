@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 
 from modelsgenesis.data.formats.dicom import list_series, read_dicom
-from modelsgenesis.data.volume import read_volume
+from modelsgenesis.data.volume import read_grid, read_volume
 from modelsgenesis.errors import GenesisError
 from tests.data.formats.dicom_files import empty_file, expected, group, put, with_pixels, write_enhanced
 
@@ -111,6 +111,7 @@ def test_frames_are_where_and_what_pydicom_says(tmp_path: Path, make: Callable[[
     np.testing.assert_array_equal(decoded.array, values)
     np.testing.assert_allclose(decoded.grid.affine, affine, atol=1e-6)
     volume = read_volume(path)
+    assert read_grid(path) == volume.grid
     points = np.array(list(np.ndindex(volume.array.shape)))
     index = np.linalg.inv(affine) @ volume.affine @ np.c_[points, np.ones(len(points))].T
     np.testing.assert_array_equal(volume.array.ravel(), values[tuple(np.rint(index[:3]).astype(int))])

@@ -23,10 +23,21 @@ from modelsgenesis.data.formats.dicom_pixels import (
 from modelsgenesis.data.formats.dicom_tags import DICOM_SUFFIXES, load, named, one_line_errors, shown, tags_of, text
 from modelsgenesis.data.formats.dicom_values import lowest, picture_ends, read_rescale
 from modelsgenesis.data.formats.integrity import LARGEST_BYTES
+from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import FloatArray
 
-__all__ = ["DICOM_SUFFIXES", "NO_SERIES", "Header", "is_dicom", "list_series", "read_dicom", "read_header", "stacked"]
+__all__ = [
+    "DICOM_SUFFIXES",
+    "NO_SERIES",
+    "Header",
+    "is_dicom",
+    "list_series",
+    "read_dicom",
+    "read_dicom_grid",
+    "read_header",
+    "stacked",
+]
 
 _ORDINARY_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")  # names made of UIDs end in ".<number>"
 _MAGIC_OFFSET = 128
@@ -119,6 +130,11 @@ def read_dicom(files: Sequence[Path], folder: Path, largest_bytes: int = LARGEST
         modality=headers[0].modality,
         notes=tuple(dict.fromkeys((*stack.notes, *(note for file in read for note in file.notes)))),
     )
+
+
+def read_dicom_grid(files: Sequence[Path], folder: Path) -> Grid:
+    """Where the voxels of one series lie, by its headers alone; raises as `stacked`."""
+    return stacked([read_header(file) for file in files], folder).grid
 
 
 def _check_memory(path: Path, stack: Stack, largest_bytes: int) -> None:
