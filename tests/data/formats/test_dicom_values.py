@@ -196,6 +196,19 @@ def test_padding_beyond_the_stored_bits_is_still_padding(tmp_path: Path) -> None
     assert (read(path).array[:, 0, 0] == -1024).all()
 
 
+def test_padding_written_in_the_stored_bits_alone(tmp_path: Path) -> None:
+    """-2000 in 12 bits is 2096 when it is read as unsigned."""
+    values = ramp(2000, np.int16)
+    values[0] = -2000
+    path = write_slice(tmp_path / "a.dcm", values, bits=12)
+    data = pydicom.dcmread(path)
+    data.add_new(0x00280120, "US", 2096)
+    data.save_as(path)
+    decoded = read(path)
+    assert (decoded.array[:, 0, 0] == -1024).all()
+    np.testing.assert_array_equal(decoded.array[:, 1:, 0], values[1:].T - 1024.0)
+
+
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_floating_point_pixels(tmp_path: Path, kind: type) -> None:
     values = np.linspace(-0.37, 1.9, 48).reshape(8, 6).astype(kind)
@@ -312,3 +325,17 @@ def test_a_screen_capture_is_no_scan_whatever_it_captures(tmp_path: Path) -> Non
     assert (decoded.modality, decoded.measured, decoded.full_scale) == ("SC", False, 255)
     placed = write_slice(tmp_path / "b.dcm", ramp(900), SOPClassUID=SecondaryCaptureImageStorage)
     assert read(placed).modality == "CT"  # as converters write volumes
+
+
+def test_a_single_slice_without_a_place_is_2d_and_noted(tmp_path: Path) -> None:
+    nowhere = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "Modality": "MR", "RescaleIntercept": 0}
+    decoded = read(write_slice(tmp_path / "a.dcm", ramp(900), **nowhere))
+    np.testing.assert_array_equal(decoded.array, ramp(900).T)
+    assert decoded.grid.spacing == (0.8, 0.9)
+    assert "its place in the patient is unknown" in decoded.notes[0]
+
+
+def test_pixels_behind_the_last_frame_are_left_out_and_noted(tmp_path: Path) -> None:
+    decoded = read(write_slice(tmp_path / "a.dcm", ramp(900), Rows=7))
+    np.testing.assert_array_equal(decoded.array[:, :, 0], ramp(900)[:7].T - 1024.0)
+    assert decoded.notes == ("PixelData goes on for 12 bytes behind what the header declares; they were left out",)

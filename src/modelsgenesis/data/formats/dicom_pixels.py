@@ -196,7 +196,7 @@ def length_notes(data: Dataset, coding: Coding, frames: int) -> list[str]:
     spare = len(data[coding.keyword].value) - _native_bytes(data, coding, frames)
     if data[coding.keyword].is_undefined_length or spare < 2:
         return []
-    return [f"{named(coding.keyword)} goes on for {spare} bytes behind what the header declares; they were left out"]
+    return [f"{coding.keyword} goes on for {spare} bytes behind what the header declares; they were left out"]
 
 
 def _grey(path: Path, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
