@@ -106,11 +106,12 @@ def stored_frames(path: Path, data: Dataset, coding: Coding, frames: int) -> Ite
     Raises GenesisError: truncated, compressed in an unknown way, colour. May raise what pydicom and GDCM raise.
     """
     syntax = _transfer_syntax(path, data)
-    decoder = _decoder(path, data, coding, syntax)
+    decoder = _decoder(path, data, syntax)
     _check_length(path, data, coding, frames, syntax)
     count = 0
     try:
-        for array in _decoded(decoder, data, coding, frames):
+        twelve_bits = syntax == uids.JPEGExtended12Bit and coding.stored > 8  # pydicom's use of GDCM leaves them out
+        for array in _decoded_by_gdcm(path, data, coding) if twelve_bits else _decoded(decoder, data, coding, frames):
             if count == frames:
                 more = f"{named('NumberOfFrames')} says, {frames}"
                 raise GenesisError(f"{path}: holds more frames than {more}; copy it again")
@@ -126,13 +127,12 @@ def stored_frames(path: Path, data: Dataset, coding: Coding, frames: int) -> Ite
         )
 
 
-def _decoder(path: Path, data: Dataset, coding: Coding, syntax: uids.UID) -> Decoder:
+def _decoder(path: Path, data: Dataset, syntax: uids.UID) -> Decoder:
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
         decoder = None
-    twelve_bits = syntax == uids.JPEGExtended12Bit and coding.stored > 8  # GDCM's plug-in has 8 bits only
-    if decoder is None or not decoder.is_available or twelve_bits:
+    if decoder is None or not decoder.is_available:
         raise GenesisError(
             f"{path}: compressed by {printable(syntax.name)}, which is not decoded here "
             f"({shown(data.file_meta, 'TransferSyntaxUID')}); convert it to an uncompressed transfer syntax"
@@ -148,6 +148,17 @@ def _decoded(decoder: Decoder, data: Dataset, coding: Coding, frames: int) -> It
         options["correct_unused_bits"] = False
     for array, _ in decoder.iter_array(data, raw=coding.channels == 1, **options):
         yield array
+
+
+def _decoded_by_gdcm(path: Path, data: Dataset, coding: Coding) -> Iterator[npt.NDArray[Any]]:
+    import gdcm
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    if not reader.Read():
+        raise RuntimeError("GDCM cannot read it")
+    decoded = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")  # SWIG makes text of bytes
+    yield from np.frombuffer(decoded, coding.pixel_type).reshape(-1, data.Rows, data.Columns)
 
 
 def _transfer_syntax(path: Path, data: Dataset) -> uids.UID:
