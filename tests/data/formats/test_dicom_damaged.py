@@ -118,6 +118,19 @@ def without_image(kind: str, modality: str) -> Callable[[Path], None]:
     return lambda path: empty_file(path, kind, modality).save_as(path, enforce_file_format=True)
 
 
+@pytest.mark.parametrize("name", ["MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm", "JPGExtended.dcm"])
+def test_compressed_pixels_of_another_size_than_the_header_says(tmp_path: Path, name: str) -> None:
+    """As many pixels in other rows would be scrambled, and a damaged size makes GDCM end the process."""
+    path = tmp_path / name
+    data = pydicom.dcmread(str(get_testdata_file(name)))
+    rows, columns = data.Rows, data.Columns
+    data.Rows, data.Columns = rows // 2, columns * 2
+    data.save_as(path)
+    said = rf"{columns * 2}x{rows // 2}x1, but its compressed pixels say {columns}x{rows}x1; copy it again"
+    with pytest.raises(GenesisError, match=said):
+        read_volume(path)
+
+
 def mpeg(path: Path) -> None:
     data = with_pixels(empty_file(path, modality="US"), PIXELS)
     data.file_meta.TransferSyntaxUID = MPEG2MPML

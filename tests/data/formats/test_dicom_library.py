@@ -49,7 +49,7 @@ def is_true(reason: str, data: Dataset) -> bool:
         return len(data.PerFrameFunctionalGroupsSequence) != data.get("NumberOfFrames", 1)
     if "RTDOSE" in reason:
         return data.Modality == "RTDOSE"
-    if "decoded" in reason or "truncated" in reason:
+    if any(word in reason for word in ("decoded", "truncated", "compressed pixels say")):
         with pytest.raises((RuntimeError, ValueError, NotImplementedError)):
             _ = data.pixel_array
         return True

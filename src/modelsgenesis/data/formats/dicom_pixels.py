@@ -12,6 +12,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.pixels.decoders.base import Decoder, get_decoder
 
+from modelsgenesis.data.formats.dicom_codestream import check_codestreams
 from modelsgenesis.data.formats.dicom_tags import named, numbers, printable, shown, text, value, whole
 from modelsgenesis.errors import GenesisError
 
@@ -20,8 +21,6 @@ PIXELS = ("PixelData", *FLOATS)
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _SIGN_IS_CORRECTED = (*uids.JPEG2000TransferSyntaxes, *uids.JPEGLSTransferSyntaxes)  # by pydicom, after the codestream
-_END_OF_JPEG = b"\xff\xd9"
-_JPEGS = (*uids.JPEGTransferSyntaxes, *uids.JPEGLSTransferSyntaxes, *uids.JPEG2000TransferSyntaxes)
 
 
 @dataclass(frozen=True)
@@ -180,8 +179,7 @@ def _check_length(path: Path, data: Dataset, coding: Coding, frames: int, syntax
     """Bytes that are there, against those that the header declares."""
     there = data[coding.keyword].value
     if syntax.is_encapsulated:
-        if syntax in _JPEGS and _END_OF_JPEG not in there[-64:].rstrip(b"\0"):
-            raise GenesisError(f"{path}: truncated, its compressed pixels do not end as such; copy it again")
+        check_codestreams(path, data, frames, coding.channels, syntax)
         return
     needed = _native_bytes(data, coding, frames)
     if len(there) < needed:
