@@ -24,13 +24,13 @@ from pydicom.uid import (
 
 from modelsgenesis.data.convert import PrepareSettings
 from modelsgenesis.data.formats.decoded import Decoded
-from modelsgenesis.data.formats.dicom import list_series, read_dicom, read_header
+from modelsgenesis.data.formats.dicom import is_dicom, list_series, read_dicom, read_header
 from modelsgenesis.data.index import index_sources
 from modelsgenesis.data.prepare import prepare
 from modelsgenesis.data.store import open_store
 from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import GenesisError
-from tests.data.formats.dicom_files import empty_file, put, with_pixels, write_enhanced, write_slice
+from tests.data.formats.dicom_files import empty_file, put, with_pixels, write_enhanced, write_picture, write_slice
 
 PIXELS = np.arange(20, dtype=np.int16).reshape(4, 5) * 50
 HU = PIXELS.T[:, :, None] - 1024.0
@@ -228,13 +228,24 @@ def test_one_slice_twice_is_named(tmp_path: Path) -> None:
         read_volume(tmp_path)
 
 
-def test_radiographs_of_one_series_are_named(tmp_path: Path) -> None:
-    for name in ("pa", "lateral"):
-        with_pixels(empty_file(tmp_path, modality="DX"), PIXELS).save_as(
-            tmp_path / f"{name}.dcm", enforce_file_format=True
-        )
+def test_radiographs_of_one_series_are_images_of_their_own(tmp_path: Path) -> None:
+    for number, name in enumerate(("lateral.dcm", "pa.dcm")):
+        write_picture(tmp_path / name, PIXELS.astype(np.uint16) + np.uint16(number))
+    for number, source in enumerate(index_sources([tmp_path])):
+        array = read_dicom(source.files, source.path).array
+        np.testing.assert_array_equal(array, PIXELS.T + number)
+    assert number == 1
     with pytest.raises(GenesisError, match=r"2 pictures in one series \(Modality \(0008,0060\) DX\).*its own folder"):
-        read_volume(tmp_path)
+        read_dicom(sorted(tmp_path.iterdir()), tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["", ".MR", ".000", ".scan", ".1.2.840"])
+def test_the_mark_inside_tells_under_any_suffix(tmp_path: Path, suffix: str) -> None:
+    write_slice(tmp_path / f"scan{suffix}", PIXELS)
+    (tmp_path / f"other{suffix}").write_bytes(b"\0" * 200)
+    (tmp_path / "table.csv").write_bytes((tmp_path / f"scan{suffix}").read_bytes())
+    assert [path.name for path in tmp_path.iterdir() if is_dicom(path)] == [f"scan{suffix}"]
+    assert [source.files[0].name for source in index_sources([tmp_path])] == [f"scan{suffix}"]
 
 
 def test_modalities_and_pixel_sizes_of_one_series_must_agree(tmp_path: Path) -> None:

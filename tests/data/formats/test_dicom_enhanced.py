@@ -19,8 +19,9 @@ from pydicom.uid import (
 )
 
 from modelsgenesis.data.formats.dicom import list_series, read_dicom
+from modelsgenesis.data.index import index_sources
 from modelsgenesis.data.volume import read_grid, read_volume
-from modelsgenesis.errors import GenesisError
+from modelsgenesis.errors import GenesisError, UsageError
 from tests.data.formats.dicom_files import empty_file, expected, group, put, with_pixels, write_enhanced
 
 HEIGHTS = [-100.0, -97.5, -95.0, -92.5, -90.0, -87.5]
@@ -246,18 +247,27 @@ def test_what_is_no_volume_is_refused_by_the_attribute(
     assert str(refusal.value).isprintable()
 
 
-def test_two_volumes_of_one_series_are_told_apart_by_their_files(tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        write_enhanced(tmp_path / f"{name}.dcm", pixels(), HEIGHTS)
-    with pytest.raises(GenesisError, match="each file is a volume of its own; give each its own folder"):
+def test_enhanced_files_of_one_series_are_volumes_of_their_own(tmp_path: Path) -> None:
+    truth = {}
+    for seed, name in enumerate(("first.dcm", "second.dcm")):
+        truth[f"1.2.4/{name}"], _ = expected(write_enhanced(tmp_path / name, pixels(seed=seed), HEIGHTS))
+    with pytest.raises(UsageError, match=r"holds 2 series; choose one of 1.2.4/first.dcm, 1.2.4/second.dcm"):
         read_volume(tmp_path)
+    for name, values in truth.items():
+        np.testing.assert_array_equal(read_volume(tmp_path, name).array, values)
+    sources = index_sources([tmp_path])
+    assert [source.series for source in sources] == list(truth)
+    assert len({source.identifier for source in sources}) == 2
+    with pytest.raises(GenesisError, match="each file is a volume of its own; give each its own folder"):
+        read_dicom(sorted(tmp_path.iterdir()), tmp_path)
 
 
 def test_a_volume_in_two_files_is_one(tmp_path: Path) -> None:
     """A concatenation: its frames go together by their positions, whatever file they are in."""
     whole = pixels()
-    write_enhanced(tmp_path / "a.dcm", whole[[5, 1, 3]], [HEIGHTS[k] for k in (5, 1, 3)])
-    write_enhanced(tmp_path / "b.dcm", whole[[0, 4, 2]], [HEIGHTS[k] for k in (0, 4, 2)])
+    for name, part in (("a", (5, 1, 3)), ("b", (0, 4, 2))):
+        heights = [HEIGHTS[k] for k in part]
+        write_enhanced(tmp_path / f"{name}.dcm", whole[list(part)], heights, ConcatenationUID="1.2.9")
     np.testing.assert_array_equal(read_volume(tmp_path).array, (whole - 1024.0).transpose(2, 1, 0))
 
 

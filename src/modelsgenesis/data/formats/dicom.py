@@ -1,6 +1,5 @@
 """DICOM: which files of a folder it is, the series they make, and the values of one series on its grid."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,10 @@ __all__ = [
     "stacked",
 ]
 
-_ORDINARY_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")  # names made of UIDs end in ".<number>"
+_OTHER_SUFFIXES = (
+    *(".csv", ".tsv", ".xlsx", ".txt", ".md", ".log", ".pdf", ".html", ".xml", ".json", ".jsonl", ".yaml", ".yml"),
+    *(".py", ".gz", ".bz2", ".zip", ".tar", ".npy", ".npz", ".mat", ".raw", ".zraw"),
+)
 _MAGIC_OFFSET = 128
 _FLOAT32_BYTES = 4
 _SCATTERED = 4  # so many slices under as many UIDs are one scan
@@ -58,7 +60,7 @@ def is_dicom(path: Path) -> bool:
     """Whether the file is DICOM: by its suffix, or by the mark inside unless its suffix is that of something else."""
     if path.suffix.lower() in DICOM_SUFFIXES:
         return True
-    if _ORDINARY_SUFFIX.fullmatch(path.suffix):  # so that a folder of tables is not opened file by file
+    if path.suffix.lower() in _OTHER_SUFFIXES:  # so that a folder of tables is not opened file by file
         return False
     try:
         with path.open("rb") as handle:
@@ -71,8 +73,9 @@ def is_dicom(path: Path) -> bool:
 def list_series(folder: Path) -> tuple[dict[str, list[Header]], list[Path]]:
     """SeriesInstanceUID to the headers in `folder` (not below it), by file name; and the DICOM files without an image.
 
-    The latter are damaged, or hold a report or contours. A series that lost a slice so is found by its gap. Slices that
-    carry a UID each count as one series, which is refused by name when it is read.
+    The latter are damaged, or hold a report or contours. A series that lost a slice so is found by its gap. A series of
+    several radiographs or of several enhanced files is one image a file, under the name UID/FILE. Slices that carry a
+    UID each count as one series, which is refused by name when it is read.
     """
     series: dict[str, list[Header]] = {}
     imageless = []
@@ -83,7 +86,17 @@ def list_series(folder: Path) -> tuple[dict[str, list[Header]], list[Path]]:
                 series.setdefault(found.series, []).append(found)
             except GenesisError:
                 imageless.append(path)
-    return _with_scattered_slices(series), imageless
+    return _with_scattered_slices(_with_images_apart(series)), imageless
+
+
+def _with_images_apart(series: dict[str, list[Header]]) -> dict[str, list[Header]]:
+    """A series of several files, each an image of its own, as so many."""
+    parted: dict[str, list[Header]] = {}
+    for uid, headers in series.items():
+        for header in headers:
+            name = f"{uid}/{header.path.name}" if header.alone and len(headers) > 1 else uid
+            parted.setdefault(name, []).append(header)
+    return parted
 
 
 def _with_scattered_slices(series: dict[str, list[Header]]) -> dict[str, list[Header]]:

@@ -41,7 +41,16 @@ TAGS = tags_of(
     (
         *("SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "InstanceNumber"),
         *("Rows", "Columns", "NumberOfFrames", "SliceThickness", "SpacingBetweenSlices"),
-        *(POSITION, ORIENTATION, *PIXEL_SIZES, "FrameTime", "FrameIncrementPointer", SHARED, PER_FRAME),
+        *(
+            POSITION,
+            ORIENTATION,
+            *PIXEL_SIZES,
+            "FrameTime",
+            "FrameIncrementPointer",
+            "ConcatenationUID",
+            SHARED,
+            PER_FRAME,
+        ),
     )
 )
 
@@ -98,6 +107,7 @@ class Header:
         planes: one for each frame; fewer than `frames` where nothing is said of each.
         thickness: mm of SliceThickness, 0 when absent.
         film: whether the frames follow each other in time.
+        part: whether it is one of several files that its frames were parted into (a concatenation).
         missing: the attributes of planes that are missing or impossible, as messages name them.
     """
 
@@ -113,6 +123,7 @@ class Header:
     planes: tuple[Plane, ...]
     thickness: float
     film: bool
+    part: bool
     missing: tuple[str, ...]
 
     @property
@@ -124,6 +135,11 @@ class Header:
     def volumetric(self) -> bool:
         """Whether its values are physical and its frames slices of a volume, rather than a radiograph or a picture."""
         return self.modality in VOLUMES
+
+    @property
+    def alone(self) -> bool:
+        """Whether the file is an image of its own, whatever else is in its series: a picture, or a whole volume."""
+        return not self.part if self.frames > 1 else not self.volumetric and self.position is None
 
 
 def read_header(path: Path) -> Header:
@@ -154,6 +170,7 @@ def _header(path: Path, data: Dataset) -> Header:
         planes=tuple(plane for plane, _ in places),
         thickness=max(number(data, "SliceThickness") or 0.0, 0.0),
         film=value(data, "FrameTime") is not None or value(data, "FrameIncrementPointer") is not None,
+        part=value(data, "ConcatenationUID") is not None,
         missing=tuple(dict.fromkeys(name for _, missing in places for name in missing)),
     )
 
