@@ -1,6 +1,5 @@
 """Files, folders and globs to a list of sources, one a volume, with names, subjects and content digests."""
 
-import csv
 import glob
 import hashlib
 import os
@@ -14,6 +13,7 @@ from modelsgenesis.data.formats.dicom import is_dicom, list_series
 from modelsgenesis.data.formats.headers import data_file
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.places import located
+from modelsgenesis.tables import read_columns
 
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd", ".nhdr")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -193,19 +193,15 @@ def _with_subjects(sources: list[Source], rule: str) -> list[Source]:
 
 
 def _read_table(path: Path) -> dict[tuple[str, ...], str]:
-    """Path parts to subject."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"subject {path}: neither auto nor folder nor a readable CSV file ({error})") from error
-    if not rows or not {"path", "subject"} <= set(rows[0]):
-        raise UsageError(f"{path}: needs a header with the columns path and subject, and a row for each scan")
+    """Path parts to subject; a path with backslashes is also one of Windows."""
     table: dict[tuple[str, ...], str] = {}
-    for row in rows:
-        key, subject = PurePath(row["path"] or "").parts, (row["subject"] or "").strip()
-        if not subject or table.setdefault(key, subject) != subject:
-            raise UsageError(f"{path}: {row['path']!r} has no subject, or two different ones; correct the row")
+    try:
+        for line, (name, subject) in read_columns(path, ("path", "subject")):
+            for key in dict.fromkeys((PurePath(name).parts, PurePath(name.replace("\\", "/")).parts)):
+                if table.setdefault(key, subject) != subject:
+                    raise GenesisError(f"{path}, line {line}: {name!r} has the subject {table[key]} already; keep one")
+    except GenesisError as error:
+        raise UsageError(f"subject (auto, folder, or a CSV file): {error}") from error
     return table
 
 

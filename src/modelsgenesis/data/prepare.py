@@ -1,6 +1,5 @@
 """`genesis prepare`: sources to a store, in parallel and resumable; what cannot be used is listed, the rest goes on."""
 
-import csv
 import os
 import shutil
 import time
@@ -24,6 +23,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import only_writer, read_json, write_csv, write_json
 from modelsgenesis.places import located
 from modelsgenesis.progress import Progress
+from modelsgenesis.tables import read_columns
 from modelsgenesis.types import JSON
 
 SETTINGS = "settings.json"
@@ -245,8 +245,8 @@ def _old_rejections(store: Path) -> list[dict[str, str]]:
     path = store / REJECTED
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+    rows = read_columns(path, _COLUMNS, blank=("series",), may_be_empty=True)
+    return [dict(zip(_COLUMNS, values, strict=True)) for _, values in rows]
 
 
 def _reasons(state: _State) -> Counter[str]:

@@ -7,7 +7,6 @@
 | table | a CSV file, or a folder with `cases.csv` | classification |
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from modelsgenesis.config import settings
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import read_json
+from modelsgenesis.tables import read_columns
 from modelsgenesis.targets.base import Case, Target, TargetTask
 from modelsgenesis.targets.grid import check_grid
 from modelsgenesis.targets.table import TABLE, read_table
@@ -180,11 +180,10 @@ def _chosen(named: Mapping[str, tuple[int, ...]], selection: Selection, path: Pa
 def _subjects(path: Path, cases: Sequence[str]) -> dict[str, str]:
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        rows = list(csv.DictReader(handle))
-    if not rows or not {"case", "subject"} <= set(rows[0]):
-        raise GenesisError(f"{path}: needs a header with the columns case and subject")
-    subjects = {row["case"]: row["subject"] for row in rows if row["subject"]}
+    subjects: dict[str, str] = {}
+    for line, (case, subject) in read_columns(path, ("case", "subject")):
+        if subjects.setdefault(case, subject) != subject:
+            raise GenesisError(f"{path}, line {line}: case {case} has the subject {subjects[case]} already; keep one")
     missing = [case for case in cases if case not in subjects]
     if missing:
         raise GenesisError(f"{path}: names no subject for {missing[0]}; add a row for every case")

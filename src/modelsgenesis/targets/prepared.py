@@ -1,6 +1,5 @@
 """The cases of a target, read once into stores and cut from there, so that memory does not grow with the data."""
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
 from modelsgenesis.progress import Progress
 from modelsgenesis.streams import generator
+from modelsgenesis.tables import read_columns
 from modelsgenesis.targets.base import Case, Target
 from modelsgenesis.types import FloatArray, IntegerArray, Shape
 
@@ -308,11 +308,11 @@ def _refuse_rejected(paths: set[str], store: Path) -> None:
     path = store / REJECTED
     if not paths or not path.is_file():
         return
-    with path.open(newline="", encoding="utf-8") as handle:
-        refused = [row for row in csv.DictReader(handle) if row["path"] in paths]
+    rows = read_columns(path, ("path", "reason"), may_be_empty=True)
+    refused = [(name, reason) for _, (name, reason) in rows if name in paths]
     if refused:
         more = f" (and {len(refused) - 1} more, see {path})" if len(refused) > 1 else ""
-        raise GenesisError(f"{refused[0]['path']}: {refused[0]['reason']}; correct it or remove the case{more}")
+        raise GenesisError(f"{refused[0][0]}: {refused[0][1]}; correct it or remove the case{more}")
 
 
 def _check(case: PreparedCase) -> None:
