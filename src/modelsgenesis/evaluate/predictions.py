@@ -19,7 +19,10 @@ from modelsgenesis.types import Spacing
 
 @dataclass(frozen=True)
 class SegmentedCase:
-    """One case with its label map; paths are relative to the predictions folder or absolute (docs/architecture.md)."""
+    """One case with its label map; `ignored` are values of the truth whose voxels count nowhere.
+
+    Paths are relative to the predictions folder or absolute (docs/architecture.md).
+    """
 
     case: str
     subject: str
@@ -27,6 +30,7 @@ class SegmentedCase:
     truth: str | None = None
     probabilities: dict[str, str] = field(default_factory=dict)
     truth_map: dict[str, list[int]] = field(default_factory=dict)
+    ignored: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

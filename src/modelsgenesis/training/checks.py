@@ -17,6 +17,7 @@ from modelsgenesis.evaluate.metrics import dice
 from modelsgenesis.models.evaluation import evaluating
 from modelsgenesis.progress import counted
 from modelsgenesis.streams import VALIDATION, generator
+from modelsgenesis.targets.base import IGNORED
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import Labels, PreparedCase, PreparedTarget
 from modelsgenesis.training.inference import Recipe, classify, segment, windows_of
@@ -70,10 +71,11 @@ class SegmentationCheck:
         found: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
         there, said = set[int](), set[int]()
         for truth, predicted in self._on_scans(network) if self.on == "scans" else self._on_patches(network):
+            known = truth != IGNORED
             there.update(np.unique(truth).tolist())
-            said.update(np.unique(predicted).tolist())
+            said.update(np.unique(predicted[known]).tolist())
             for structure, values in found.items():
-                values.append(dice(truth == structure, predicted == structure))
+                values.append(dice(truth == structure, (predicted == structure) & known))
         self.missed = tuple(self._recipe.labels[str(k)] for k in found if k in there - said)
         defined = {k: [value for value in values if not math.isnan(value)] for k, values in found.items()}
         by_name = {self._recipe.labels[str(k)]: float(np.mean(values)) for k, values in defined.items() if values}
