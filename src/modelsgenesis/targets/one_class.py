@@ -6,9 +6,7 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.targets.base import Target
 from modelsgenesis.targets.split import Split
 
-_WAYS_OUT = (
-    "choose another split.seed, or name the sides (column split, split.validation_subjects, split.test_subjects)"
-)
+_WAYS_OUT = "choose another split.seed, or name sides (column split, split.validation_subjects, split.test_subjects)"
 
 
 def refuse_one_class(target: Target, sides: Split) -> list[str]:
@@ -22,7 +20,7 @@ def refuse_one_class(target: Target, sides: Split) -> list[str]:
     training = _alike(target, sides.training)
     if training:
         raise UsageError(
-            f"split: all training cases {training}, so there is nothing to tell apart; raise label_fraction, {_WAYS_OUT}"
+            f"split: all training cases {training}, so nothing can be learnt; raise label_fraction, {_WAYS_OUT}"
         )
     validation = _alike(target, sides.validation)
     if validation:
@@ -55,7 +53,8 @@ def _alike(target: Target, subjects: Sequence[str]) -> str:
     found = _labels(target, subjects)
     if not found or any(one != found[0] for one in found):
         return ""
-    return f"({len(found)}) have the label {' | '.join(sorted(found[0])) or 'of no finding'}"
+    names = " | ".join(sorted(found[0]))
+    return f"({len(found)}) have {f'the label {names}' if names else 'no label'}"
 
 
 def _absent(target: Target, subjects: Sequence[str]) -> list[str]:

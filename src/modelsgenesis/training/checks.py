@@ -109,10 +109,11 @@ class ClassificationCheck:
     """Ranking and decisions on the validation cases.
 
     Attributes:
-        monitor: "auc", or "balanced_accuracy" where no class has both kinds of cases.
+        monitor: "auc"; the cases have two classes at least.
         missed: nothing; what ranks cases well need not decide for every class.
     """
 
+    monitor = "auc"
     missed: tuple[str, ...] = ()
 
     def __init__(
@@ -124,8 +125,6 @@ class ClassificationCheck:
         self._truth = np.array(labels, np.int64)
         if not len(self._truth):
             raise UsageError("split: no validation case")
-        classes = self._truth if self._truth.ndim == 2 else np.eye(len(recipe.labels), dtype=np.int64)[self._truth]
-        self.monitor = "auc" if (classes.min(0) < classes.max(0)).any() else "balanced_accuracy"
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`auc`, `balanced_accuracy` and `accuracy`; undefined ones are left out."""
