@@ -89,7 +89,9 @@ def test_the_example_of_every_command_parses(command: str, monkeypatch: pytest.M
 
 def test_an_unknown_command_is_wrong_use(capsys: Captured) -> None:
     assert genesis("pretrian", "store") == 2
-    assert only_line(capsys).startswith("genesis: error: unknown command 'pretrian'; valid: demo, prepare, pretrain")
+    assert only_line(capsys).startswith(
+        "genesis: error: unknown command 'pretrian'; did you mean 'pretrain'? valid: demo, prepare, pretrain"
+    )
 
 
 @pytest.mark.parametrize(

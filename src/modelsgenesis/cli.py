@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.errors import GenesisError, UsageError, meant
 from modelsgenesis.places import located
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _dispatch(given: Arguments) -> int:
         return 0
     name, *rest = given
     if name not in COMMANDS:
-        raise UsageError(f"unknown command {name!r}; valid: {', '.join(COMMANDS)} (genesis --help)")
+        raise UsageError(f"unknown command {name!r}; {meant(name, COMMANDS)}valid: {', '.join(COMMANDS)} (--help)")
     COMMANDS[name](rest)
     return 0
 
@@ -155,6 +155,8 @@ def prepare(given: Arguments) -> None:
     )
     for reason, count in summary.rejected.items():
         print(f"  rejected {count} x {reason}")
+    if summary.remark:
+        print(f"warning: {summary.remark}")
     if rejected:
         print(f"  each is in {choice.out / 'rejected.csv'}")
 

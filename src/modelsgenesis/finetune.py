@@ -34,6 +34,7 @@ from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, 
 from modelsgenesis.training.augmentation import Augmentation, Strength
 from modelsgenesis.training.checks import CaseCheckSettings, ClassificationCheck, SegmentationCheck
 from modelsgenesis.training.continuing import on_devices, take_up
+from modelsgenesis.training.device import refuse_absent_device
 from modelsgenesis.training.figures import draw_curves
 from modelsgenesis.training.inference import InferenceSettings, Recipe
 from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
@@ -138,6 +139,7 @@ def finetune(
     InterruptedRunError after Ctrl-C.
     """
     out = located(out)
+    refuse_absent_device(config.loop)
     refuse_idle_patience(config.loop, config.optim)
     described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
@@ -190,7 +192,7 @@ def _train(
     if isinstance(network, DenseNetwork):
         network.expect(torch.from_numpy(items.class_shares()))
     intensity = prepared.cases[0].images[0].intensity
-    warnings += mismatches(config.images.modality, intensity, origin)
+    warnings += [*report.warnings, *mismatches(config.images.modality, intensity, origin)]
     scale = seen_scale(prepared, config.patch)
     differing = mismatch(origin.get("scale", {}), scale)
     warnings += [differing.sentence] if differing else []

@@ -61,6 +61,30 @@ class Source:
         return hasher.hexdigest()
 
 
+def refuse_inside(inputs: Sequence[str | Path], store: Path) -> None:
+    """UsageError when the folder `store` is among the inputs, holds one, or lies in one: data and store would mix."""
+    folder = Path(os.path.realpath(store))
+    for given in inputs:
+        for entry in _expand(str(given)):
+            place = Path(os.path.realpath(entry))
+            how = "is" if place == folder else "lies in" if place in folder.parents else "holds"
+            if how != "holds" or folder in place.parents:
+                raise UsageError(f"--out {store}: {how} {entry}, which is to be read; choose a folder apart from it")
+
+
+def subject_remark(sources: Sequence[Source], rule: str) -> str:
+    """What a user must hear when many scans are of one subject, so that no split can part them; empty otherwise."""
+    subjects = {source.subject for source in sources}
+    if len(sources) < 2 or len(subjects) > 1 or rule not in ("auto", "folder"):
+        return ""
+    told = "the DICOM PatientID" if rule == "auto" else "the name of their folder"
+    other = "--subject folder (each patient in a folder), or " if rule == "auto" else ""
+    return (
+        f"all {len(sources)} scans are of one subject, {subjects.pop()!r} ({told}), so none can be held out; "
+        f"if they are of several, use {other}--subject FILE.csv (columns path and subject)"
+    )
+
+
 def index_sources(inputs: Sequence[str | Path], subject: str = "auto") -> list[Source]:
     """All volumes under `inputs`, sorted by path, each once.
 
