@@ -10,10 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from modelsgenesis.data.channels import channel_count, read_channels
 from modelsgenesis.data.convert import convert
 from modelsgenesis.data.index import Source, index_sources
-from modelsgenesis.data.volume import Volume, on_source_grid, read_series, read_volume, write_volume
+from modelsgenesis.data.volume import (
+    Volume,
+    count_channels,
+    on_source_grid,
+    read_channels,
+    read_series,
+    read_volume,
+    write_volume,
+)
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.metrics import LEVELS, quantised
 from modelsgenesis.files import write_csv, write_json
@@ -198,7 +205,7 @@ def _grouped(sources: Sequence[Source], channels: int) -> dict[str, list[Source]
 
 def _holds_several(source: Source) -> bool:
     try:
-        return source.series is None and channel_count(source.path) > 1
+        return source.series is None and count_channels(source.path) > 1
     except GenesisError:
         return False  # a damaged file is told of when it is read
 

@@ -221,7 +221,7 @@ def test_ignored_voxels_count_nowhere(tmp_path: Path) -> None:
     labelled = np.where(ignored > 0, 9, truth)
     levels = quantised(prediction * np.float32(0.7))
     save(prediction, tmp_path / "run/predictions/c.nii.gz")
-    save(levels, tmp_path / "run/predictions/c_prob1.nii.gz")
+    save((levels / 200).astype(np.float32), tmp_path / "run/predictions/c_prob1.nii.gz")
     case = {
         "case": "c",
         "subject": "s",

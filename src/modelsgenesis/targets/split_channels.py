@@ -35,12 +35,12 @@ def part_channels(cases: Sequence[Case], modalities: Sequence[str], cache: Path,
 
     Raises GenesisError naming the image when it holds another number of channels than `described` names.
     """
-    from modelsgenesis.data.channels import channel_count
+    from modelsgenesis.data.volume import count_channels
 
     found: list[Case] = []
     sources: dict[Path, Path] = {}
     for case in cases:
-        counts = [channel_count(image) for image in case.images]
+        counts = [count_channels(image) for image in case.images]
         if modalities and sum(counts) != len(modalities):
             holds = f"{case.images[0]}: case {case.id} has {sum(counts)} channels"
             raise GenesisError(
@@ -63,8 +63,7 @@ def _places(image: Path, count: int, cache: Path) -> list[Path]:
 
 def _write(sources: Mapping[Path, Path], case: Case) -> None:
     """Write the channels of a case that are not there yet, each atomically and as its source stores it."""
-    from modelsgenesis.data.channels import read_channels
-    from modelsgenesis.data.volume import write_volume
+    from modelsgenesis.data.volume import read_channels, write_volume
 
     for source in dict.fromkeys(sources[image] for image in case.images if image in sources):
         places = [image for image in case.images if sources.get(image) == source]
