@@ -331,7 +331,7 @@ def phantom(given: Arguments) -> None:
 
 
 def info(given: Arguments) -> None:
-    """Describe a store, a run folder, weights or a target task and its data; without a name, this installation.
+    """Describe a store, a run, weights, a folder of data or a target task; without a name, this installation.
 
     Example: genesis info store --json
     Example: genesis info weights.safetensors
@@ -340,7 +340,7 @@ def info(given: Arguments) -> None:
     fields: list[Any] = [
         (
             "what",
-            _positional(str | None, "Store, run folder, file of weights or target task."),
+            _positional(str | None, "Store, run folder, file of weights, folder of data or target task."),
             dataclasses.field(default=None),
         ),
         ("data", _flag(Path | None, "Of a target task: the data to check."), dataclasses.field(default=None)),
@@ -389,8 +389,16 @@ def _facts(choice: Any) -> "JSON":
         from modelsgenesis.models.weights import describe_weights
 
         return describe_weights(path)
+    if not path.exists():
+        hint = meant(target, TARGETS.names())
+        raise UsageError(f"{choice.what}: no such file or folder, and no target task; {hint}check the path")
+    from modelsgenesis.data.manifest import MANIFEST
     from modelsgenesis.data.store import describe, open_store
 
+    if not (path / MANIFEST).exists():
+        from modelsgenesis.targets.describe_folder import describe_folder
+
+        return describe_folder(path)
     store = open_store(path)
     facts = describe(store)
     if choice.verify:
