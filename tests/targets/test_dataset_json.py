@@ -210,3 +210,16 @@ def test_background_that_is_not_0_and_ignored_voxels(tmp_path: Path) -> None:
     places = data.places(data.cases[0])
     assert places.structures == [1, 2]
     assert places.draw(np.random.default_rng(0), 1) == (1, 1, 1)
+
+
+def test_files_that_are_called_alike(tmp_path: Path) -> None:
+    for name in NAMES:
+        image(tmp_path / f"{name}/scan.nii.gz")
+        image(tmp_path / f"{name}/mask.nii.gz")
+    description = {**OF_V1, "training": entries("{}/scan.nii.gz", "./{}\\mask.nii.gz")}
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    assert [case.id for case in read_folder(tmp_path, {}).cases] == ["a__scan", "b__scan", "c__scan"]
+    description["training"].append(description["training"][0])
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    with pytest.raises(GenesisError, match="a__scan is there 2 times; list each once"):
+        read_folder(tmp_path, {})

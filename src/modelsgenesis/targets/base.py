@@ -99,7 +99,7 @@ def _refuse_twice(what: str, names: list[str], source: Path) -> None:
     for name, times in Counter(names).most_common(1):
         if times == 1:
             return
-        raise GenesisError(f"{source}: {what} {name} is there {times} times; keep one")
+        raise GenesisError(f"{source}: {what} {name} is there {times} times; list each once, under a name of its own")
 
 
 @settings

@@ -7,8 +7,11 @@
 | Decathlon | `training` | the file in the list; one of 4 axes holds several channels |
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from os.path import expandvars
 from pathlib import Path
 from typing import Any
@@ -78,7 +81,7 @@ def read_description(path: Path) -> Described:
     if not isinstance(description.get("training"), list):
         raise GenesisError(f"{path}: needs training (a list of image and label), or channel_names and file_ending")
     cases = [_listed(entry, path, max(len(modalities), 1)) for entry in description["training"] if not _is_junk(entry)]
-    return Described(labels, cases, modalities=modalities)
+    return Described(labels, _told_apart(cases, path.parent), modalities=modalities)
 
 
 def read_labels(given: Mapping[str, Any], path: Path) -> Labels:
@@ -136,6 +139,23 @@ def _listed(entry: Any, path: Path, channels: int) -> Case:
         files = numbered if numbered[0].is_file() else files  # nnU-Net v1 lists a case, not its files
     label = _there(listed(path.parent, entry["label"]), path)
     return Case(stem, "", tuple(_there(file, path) for file in files), label)
+
+
+def _told_apart(cases: Sequence[Case], root: Path) -> list[Case]:
+    """Cases whose files are called alike (`p1/image.nii.gz`, `p2/image.nii.gz`) get the names of their folders too."""
+    times = Counter(case.id for case in cases)
+    images = Counter(case.images for case in cases)
+    return [
+        replace(case, id=re.sub(r"[^A-Za-z0-9._-]", "_", _whole_name(case, root)))
+        if times[case.id] > images[case.images]
+        else case
+        for case in cases
+    ]
+
+
+def _whole_name(case: Case, root: Path) -> str:
+    folders = Path(os.path.relpath(case.images[0], root)).parts[:-1]
+    return "__".join((*(part for part in folders if part != ".."), case.id))
 
 
 def _parted(name: str) -> tuple[str, str]:
