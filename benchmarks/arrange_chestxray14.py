@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from modelsgenesis.files import write_text
-from modelsgenesis.targets.columns import read_columns
+from modelsgenesis.tables import read_columns
 
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"

@@ -21,7 +21,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
 from modelsgenesis.files import write_csv, write_json
-from modelsgenesis.targets.columns import read_columns
+from modelsgenesis.tables import read_columns
 from modelsgenesis.types import JSON
 
 

@@ -89,7 +89,9 @@ def test_the_example_of_every_command_parses(command: str, monkeypatch: pytest.M
 
 def test_an_unknown_command_is_wrong_use(capsys: Captured) -> None:
     assert genesis("pretrian", "store") == 2
-    assert only_line(capsys).startswith("genesis: error: unknown command 'pretrian'; valid: demo, prepare, pretrain")
+    assert only_line(capsys).startswith(
+        "genesis: error: unknown command 'pretrian'; did you mean 'pretrain'? valid: demo, prepare, pretrain"
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,7 @@ def test_a_wrong_flag_is_wrong_use(arguments: tuple[str, ...], capsys: Captured)
     ("arguments", "code", "message"),
     [
         (("pretrain", "{}/store", "--out", "{}/run"), 1, r"store: is not a prepared store .*genesis prepare"),
-        (("info", "{}/store"), 1, r"store: is not a prepared store"),
+        (("info", "{}/store"), 2, r"store: no such file or folder, and no target task"),
         (("prepare", "{}/scans", "--out", "{}/store"), 2, r"scans: no such file or folder"),
         (("prepare", "--out", "{}/store"), 2, r"prepare: name at least one"),
         (("predict", "{}/run", "{}/scans", "--out", "{}/out"), 1, r"run: has no weights\.safetensors"),

@@ -12,7 +12,7 @@ import modelsgenesis
 from modelsgenesis import cli
 from modelsgenesis.benchmark.loading import load_plan
 from modelsgenesis.data.index import index_sources
-from modelsgenesis.places import located
+from modelsgenesis.places import listed, located
 from tests.benchmark.plans import LOOP, TOY
 
 TRAINING = "--backbone.width 2 --loop.batch-size 2 --loop.steps 2 --loop.validate-every 2 --loop.accelerator cpu"
@@ -147,3 +147,14 @@ def test_brackets_may_be_part_of_a_name(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).touch()
     assert [source.path.name for source in index_sources([tmp_path / "scans[1]" / "*.nii"])] == ["a.nii"]
+
+
+def test_files_that_a_list_names(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("a/b.nii", "a\\c.nii"):
+        (tmp_path / name).write_text("")
+    assert listed(tmp_path, "./a/b.nii") == listed(tmp_path, ".\\a\\b.nii") == tmp_path / "a" / "b.nii"
+    assert listed(tmp_path, "a\\c.nii").name == "a\\c.nii", "a file of that very name goes first"
+    assert (
+        listed(tmp_path / "a", "..\\a\\b.nii") == listed(Path("/"), str(tmp_path / "a/b.nii")) == tmp_path / "a/b.nii"
+    )

@@ -139,3 +139,26 @@ def test_what_is_no_fine_tuning_run(tmp_path: Path) -> None:
     save_weights(Run(tmp_path).weights, torch.nn.Linear(2, 2), {"command": "pretrain"})
     with pytest.raises(GenesisError, match="not the weights of a fine-tuning run"):
         predict(tmp_path, [tmp_path], tmp_path / "out")
+
+
+def test_one_file_of_all_channels(tmp_path: Path) -> None:
+    """Names of four digits are not channels where a file holds them all."""
+    rng = np.random.default_rng(0)
+    for case in ("0001", "0002"):
+        channels = rng.integers(-900, 900, (*SHAPE, 2)).astype(np.int16)
+        for folder in ("one", "two"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        affine = np.diag([-1.0, -1.5, 2.0, 1.0])
+        nibabel.save(nibabel.Nifti1Image(channels, affine), tmp_path / f"one/BRATS_{case}.nii.gz")  # type: ignore[attr-defined, no-untyped-call]
+        for number in range(2):
+            part = nibabel.Nifti1Image(channels[..., number], affine)  # type: ignore[no-untyped-call]
+            nibabel.save(part, tmp_path / f"two/{case}_{number:04d}.nii.gz")  # type: ignore[attr-defined]
+    run = save_run(tmp_path / "run", channels=2)
+    assert predict(run, [tmp_path / "one"], tmp_path / "a").predicted == 2
+    assert predict(run, [tmp_path / "two"], tmp_path / "b").predicted == 2
+    for case in ("0001", "0002"):
+        found = nibabel.load(tmp_path / f"a/BRATS_{case}_prob1.nii.gz").get_fdata()  # type: ignore[attr-defined]
+        expected = nibabel.load(tmp_path / f"b/{case}_prob1.nii.gz").get_fdata()  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(GenesisError, match="2 channels in one file; the network is for 3"):
+        predict(save_run(tmp_path / "other", channels=3), [tmp_path / "one"], tmp_path / "c")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.errors import GenesisError, UsageError, meant
 from modelsgenesis.places import located
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _dispatch(given: Arguments) -> int:
         return 0
     name, *rest = given
     if name not in COMMANDS:
-        raise UsageError(f"unknown command {name!r}; valid: {', '.join(COMMANDS)} (genesis --help)")
+        raise UsageError(f"unknown command {name!r}; {meant(name, COMMANDS)}valid: {', '.join(COMMANDS)} (--help)")
     COMMANDS[name](rest)
     return 0
 
@@ -155,6 +155,8 @@ def prepare(given: Arguments) -> None:
     )
     for reason, count in summary.rejected.items():
         print(f"  rejected {count} x {reason}")
+    if summary.remark:
+        print(f"warning: {summary.remark}")
     if rejected:
         print(f"  each is in {choice.out / 'rejected.csv'}")
 
@@ -329,7 +331,7 @@ def phantom(given: Arguments) -> None:
 
 
 def info(given: Arguments) -> None:
-    """Describe a store, a run folder, weights or a target task and its data; without a name, this installation.
+    """Describe a store, a run, weights, a folder of data or a target task; without a name, this installation.
 
     Example: genesis info store --json
     Example: genesis info weights.safetensors
@@ -338,7 +340,7 @@ def info(given: Arguments) -> None:
     fields: list[Any] = [
         (
             "what",
-            _positional(str | None, "Store, run folder, file of weights or target task."),
+            _positional(str | None, "Store, run folder, file of weights, folder of data or target task."),
             dataclasses.field(default=None),
         ),
         ("data", _flag(Path | None, "Of a target task: the data to check."), dataclasses.field(default=None)),
@@ -387,8 +389,16 @@ def _facts(choice: Any) -> "JSON":
         from modelsgenesis.models.weights import describe_weights
 
         return describe_weights(path)
+    if not path.exists():
+        hint = meant(target, TARGETS.names())
+        raise UsageError(f"{choice.what}: no such file or folder, and no target task; {hint}check the path")
+    from modelsgenesis.data.manifest import MANIFEST
     from modelsgenesis.data.store import describe, open_store
 
+    if not (path / MANIFEST).exists():
+        from modelsgenesis.targets.describe_folder import describe_folder
+
+        return describe_folder(path)
     store = open_store(path)
     facts = describe(store)
     if choice.verify:

@@ -84,8 +84,8 @@ _Loader.yaml_implicit_resolvers = {
 def read_yaml(path: Path) -> JSON:
     """The mapping in the YAML file `path`; UsageError when it cannot be read or is something else."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
-    except (OSError, yaml.YAMLError) as error:
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: cannot be read as YAML ({error})") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: must be a mapping of settings, not {type(values).__name__}")

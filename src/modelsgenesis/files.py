@@ -56,7 +56,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 def read_json(path: Path) -> Any:
     """Read JSON from `path`; GenesisError when it is absent or damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())  # UTF-8, -16 or -32, with or without a byte-order mark
     except (OSError, ValueError) as error:
         raise GenesisError(f"{path}: cannot be read as JSON ({error})") from error
 

@@ -27,12 +27,14 @@ from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import Target
 from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.targets.copies import refuse_copies
+from modelsgenesis.targets.one_class import refuse_one_class
 from modelsgenesis.targets.patches import PatchSettings, seen_scale
 from modelsgenesis.targets.prepared import ImageSettings, PreparedTarget, prepare_target
 from modelsgenesis.targets.split import Split, SplitChoice, fraction_of, split, strata_of
 from modelsgenesis.training.augmentation import Augmentation, Strength
 from modelsgenesis.training.checks import CaseCheckSettings, ClassificationCheck, SegmentationCheck
 from modelsgenesis.training.continuing import on_devices, take_up
+from modelsgenesis.training.device import refuse_absent_device
 from modelsgenesis.training.figures import draw_curves
 from modelsgenesis.training.inference import InferenceSettings, Recipe
 from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
@@ -137,20 +139,22 @@ def finetune(
     InterruptedRunError after Ctrl-C.
     """
     out = located(out)
+    refuse_absent_device(config.loop)
     refuse_idle_patience(config.loop, config.optim)
     described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
     backbone = resolve(config.backbone, origin, config.init, described.channels * config.patch.channels)
     config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
-    prepared = prepare_target(described, config.images, _cache(config, out))
     sides, unused = used_sides(described, config)
+    of_classes = refuse_one_class(described, sides)
+    prepared = prepare_target(described, config.images, _cache(config, out))
     run, fabric = Run(out), make_fabric(config.loop)
     config = replace(config, loop=on_devices(config.loop, fabric))
     unfinished = begin(fabric, run, "finetune", config, prepared.digest(), resume, Supervised.unit, longer)
     _refuse_other_sides(run, sides)
     if unfinished:
         with resumable(fabric, run):
-            _train(target, prepared, sides, unused, backbone, origin, run, fabric, config)
+            _train(target, prepared, sides, unused, backbone, origin, run, fabric, config, of_classes)
         fabric.barrier()  # nobody reads the run before it is finished
     return run
 
@@ -171,9 +175,10 @@ def _train(
     run: Run,
     fabric: "Fabric",
     config: FinetuneSettings,
+    of_classes: Sequence[str],
 ) -> None:
     described = prepared.target
-    warnings = refuse_copies(prepared.cases, _by_side(sides), described.source)
+    warnings = [*of_classes, *refuse_copies(prepared.cases, _by_side(sides), described.source)]
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
@@ -187,7 +192,7 @@ def _train(
     if isinstance(network, DenseNetwork):
         network.expect(torch.from_numpy(items.class_shares()))
     intensity = prepared.cases[0].images[0].intensity
-    warnings += mismatches(config.images.modality, intensity, origin)
+    warnings += [*report.warnings, *mismatches(config.images.modality, intensity, origin)]
     scale = seen_scale(prepared, config.patch)
     differing = mismatch(origin.get("scale", {}), scale)
     warnings += [differing.sentence] if differing else []
@@ -355,7 +360,8 @@ def _task(
     def save(network: nn.Module, path: Path, about: JSON) -> None:
         save_weights(path, network, {**provenance, **about})
 
-    return Supervised(items, config.loop, build_loss(recipe.task, config.loss), check, save, run.best)
+    loss = build_loss(recipe.task, config.loss, ignoring=bool(data.target.ignored))
+    return Supervised(items, config.loop, loss, check, save, run.best)
 
 
 def summary(run: Run) -> str:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from modelsgenesis.data.volume import Volume, placed, read_volume, write_volume
+from modelsgenesis.data.whole import whole_numbers
 from modelsgenesis.evaluate.examples import Bytes, Example, by_rank, write_examples
 from modelsgenesis.kept import classified, mean_dice, segmented
 from modelsgenesis.predict import Input, Predictor, write_cases
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
+from modelsgenesis.targets.base import IGNORED, Target
 from modelsgenesis.targets.patches import classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
 from modelsgenesis.training.overlay import Overlay, draw_overlays
@@ -65,7 +67,8 @@ def _segment_test(predictor: Predictor, data: PreparedTarget, cases: Sequence[Pr
                 write_volume(data.judged_label(one, shape), given.source, out / f"{name}_truth.nii.gz")
                 truth_map, truth = {}, f"{name}_truth.nii.gz"
             found = predictor.segment(given, name, out)
-            entries.append({"case": name, "subject": one.case.subject, **found, "truth": truth, "truth_map": truth_map})
+            known = {"truth": truth, "truth_map": truth_map, **_ignored(target, one)}
+            entries.append({"case": name, "subject": one.case.subject, **found, **known})
             judged = _judged(given.source, entries[-1], data, out)
             scores.append(mean_dice(judged.truth, judged.prediction, list(target.labels)))
             if len(shown) < SHOWN:
@@ -84,6 +87,12 @@ def _cube(data: PreparedTarget, case: PreparedCase, shape: Shape) -> Input:
     return Input(volume, volume, image)
 
 
+def _ignored(target: Target, case: PreparedCase) -> JSON:
+    """Which values of the truth file are of voxels that count nowhere; nothing where there are none."""
+    values = sorted(target.ignored) if case.case.centre is None else [IGNORED]
+    return {"ignored": values} if target.ignored else {}
+
+
 @dataclass(frozen=True)
 class _Judged:
     """A case on the grid of its prediction, with the structures of both sides."""
@@ -94,12 +103,15 @@ class _Judged:
 
 
 def _judged(volume: Volume, entry: JSON, data: PreparedTarget, out: Path) -> _Judged:
-    values = read_volume(out / entry["truth"]).array  # an absolute path stays as it is
+    path = out / entry["truth"]  # an absolute path stays as it is
+    values = whole_numbers(read_volume(path).array, f"{path}: no label map")
     members = {int(structure): found for structure, found in entry["truth_map"].items()}
     truth = np.zeros(volume.array.shape, np.uint8)
     for structure in data.target.labels:
         truth[np.isin(values, members.get(structure, [structure]))] = structure
-    return _Judged(volume, truth, read_volume(out / entry["prediction"]).array.astype(np.uint8))
+    prediction = read_volume(out / entry["prediction"]).array.astype(np.uint8)
+    prediction[np.isin(values, entry.get("ignored", []))] = 0
+    return _Judged(volume, truth, prediction)
 
 
 def _overlay(judged: _Judged, case: PreparedCase) -> Overlay:

@@ -4,6 +4,17 @@ import os
 from pathlib import Path
 
 
+def listed(folder: Path, name: str) -> Path:
+    """The file that a table or description in `folder` calls `name`; absolute, links keep their names.
+
+    Backslashes part folders, as on Windows, unless a file has them in its name.
+    """
+    path = os.path.abspath(folder / name)  # noqa: PTH100 - keeps links
+    if "\\" in name and not os.path.lexists(path):
+        path = os.path.abspath(folder / name.replace("\\", "/"))  # noqa: PTH100
+    return Path(path)
+
+
 def located(path: str | Path) -> Path:
     """`path` absolute, `~` expanded and without `..`, which TensorStore refuses.
 

@@ -12,7 +12,15 @@ import torch
 
 from modelsgenesis.data.convert import convert
 from modelsgenesis.data.index import Source, index_sources
-from modelsgenesis.data.volume import Volume, on_source_grid, read_series, read_volume, write_volume
+from modelsgenesis.data.volume import (
+    Volume,
+    count_channels,
+    on_source_grid,
+    read_channels,
+    read_series,
+    read_volume,
+    write_volume,
+)
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.metrics import LEVELS, quantised
 from modelsgenesis.files import write_csv, write_json
@@ -144,7 +152,7 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
 
     Segmentation: a label map and probability maps a case, on the grid of its source. Classification:
     `probabilities.csv`. Both: `cases.json`, and `rejected.csv` with the scans that could not be used; the rest goes on.
-    Networks of several channels take the files NAME_0000, NAME_0001, ... of a case.
+    Networks of several channels take the files NAME_0000, NAME_0001, ... of a case, or one file with all channels.
 
     Args:
         run_path: a finished fine-tuning run.
@@ -185,16 +193,29 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
 
 
 def _grouped(sources: Sequence[Source], channels: int) -> dict[str, list[Source]]:
-    """Case -> its sources, in the order of their channels."""
+    """Case -> its sources, in the order of their channels; one file with several channels is a case by itself."""
     if channels == 1:
         return {source.identifier: [source] for source in sources}
     groups: dict[str, list[Source]] = defaultdict(list)
     for source in sorted(sources, key=lambda source: source.identifier):
-        groups[_CHANNEL.sub("", source.identifier)].append(source)
+        whole = _holds_several(source)
+        groups[source.identifier if whole else _CHANNEL.sub("", source.identifier)].append(source)
     return dict(groups)
 
 
+def _holds_several(source: Source) -> bool:
+    try:
+        return source.series is None and count_channels(source.path) > 1
+    except GenesisError:
+        return False  # a damaged file is told of when it is read
+
+
 def _read(sources: Sequence[Source], channels: int) -> list[Volume]:
+    if channels > 1 and len(sources) == 1 and _holds_several(sources[0]):
+        volumes = read_channels(sources[0].path)
+        if len(volumes) != channels:
+            raise GenesisError(f"{len(volumes)} channels in one file; the network is for {channels}")
+        return volumes
     if len(sources) != channels:
         raise GenesisError(f"{len(sources)} images of one case, not {channels}: NAME_0000, NAME_0001, ...")
     return [

@@ -29,6 +29,7 @@ from modelsgenesis.streams import generator
 from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.training.batches import step_batches
 from modelsgenesis.training.continuing import on_devices, take_up
+from modelsgenesis.training.device import refuse_absent_device
 from modelsgenesis.training.figures import draw_curves, draw_restoration, keep_restoration
 from modelsgenesis.training.initial import mismatches
 from modelsgenesis.training.loop import Batch, fit, make_fabric
@@ -117,6 +118,7 @@ def _refuse_unfit(config: PretrainSettings) -> None:
     if config.backbone.input_channels != 1:
         raise UsageError("backbone.input_channels: the scans of a store have one channel; leave it at 1")
     spatial((1, *config.cubes.shape))
+    refuse_absent_device(config.loop)
     refuse_idle_patience(config.loop, config.optim)
 
 
@@ -139,7 +141,7 @@ def _train(store: Store, run: Run, fabric: "Fabric", config: PretrainSettings) -
     begun = copy.deepcopy(network)  # what the probe compares with, whatever the run starts from
     report = initialise(network, config.init, head=True)
     open_with(_about_data(samplers, config.cubes), network, config.backbone, fabric, config.loop, "cubes")
-    warnings = _mismatches(samplers[0], origin)
+    warnings = [*report.warnings, *_mismatches(samplers[0], origin)]
     tell(*_about_init(report), *(f"warning: {warning}" for warning in warnings))
     check = RestorationCheck(proxy.mixture, samplers[1], begun, config, fabric, run.manifest().get("baselines"))
     task = _Pretraining(config, run, samplers[0], check)

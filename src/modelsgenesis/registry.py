@@ -5,12 +5,11 @@ add theirs through the entry-point group ``modelsgenesis.<kind>``.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.errors import GenesisError, UsageError, meant
 
 T = TypeVar("T")
 
@@ -46,8 +45,7 @@ class Registry(Generic[T]):
         Raises UsageError listing the valid names when there is none, GenesisError when its package cannot be imported.
         """
         if name not in self.names():
-            close = get_close_matches(name, self.names(), 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            hint = meant(name, self.names())
             raise UsageError(f"unknown {self.kind} {name!r}; {hint}valid: {', '.join(self.names())}")
         if name not in self._loaded:
             self._loaded[name] = self._load(name, self._addresses[name])

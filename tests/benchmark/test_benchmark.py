@@ -205,7 +205,14 @@ def test_a_dry_run_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_data_are_asked_for(tmp_path: Path) -> None:
+def test_missing_data_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
     with pytest.raises(UsageError, match=r"papers: needs --data LUNA16=PLACE, or --only"):
-        benchmark("papers", tmp_path, only=["ncc"])
-    assert "to be given: --data LUNA16=PLACE" in benchmark("papers", tmp_path, only=["ncc"], processes=1, dry=True)
+        benchmark("papers", out, only=["ncc"])
+    with pytest.raises(UsageError, match=r"papers: needs --data LUNA16=PLACE, or --only"):
+        benchmark("papers", out, only=["ncc"], processes=1, dry=True)
+    assert "time with 1 process" in capsys.readouterr().out, "what is missing may be fetched after this is known"
+    for dry in (True, False):
+        with pytest.raises(UsageError, match=r"papers: no such file or folder: data.ncc.path: .*nosuch; correct"):
+            benchmark("papers", out, {"LUNA16": str(tmp_path / "nosuch")}, only=["ncc"], processes=1, dry=dry)
+    assert not out.exists()

@@ -1,10 +1,12 @@
 import os
+import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from modelsgenesis.data.index import index_sources
+from modelsgenesis.data.index import index_sources, refuse_inside, subject_remark
 from modelsgenesis.errors import GenesisError, UsageError
 
 
@@ -65,12 +67,12 @@ def test_subject_from_a_table(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no subject for 2 scans"):
         index_sources([tmp_path], str(table))
     table.write_text("subject,path\nS1,a.nii\nS2,a.nii\n")
-    with pytest.raises(UsageError, match="two different"):
+    with pytest.raises(UsageError, match=r"subjects.csv, line 3: 'a.nii' has the subject S1 already"):
         index_sources([tmp_path], str(table))
     table.write_text("name\nx\n")
-    with pytest.raises(UsageError, match="columns path and subject"):
+    with pytest.raises(UsageError, match="lacks the column path, subject; needs path, subject, has name"):
         index_sources([tmp_path], str(table))
-    with pytest.raises(UsageError, match="neither auto"):
+    with pytest.raises(UsageError, match="auto, folder, or a CSV file"):
         index_sources([tmp_path], "patients")
 
 
@@ -131,3 +133,50 @@ def test_many_files_are_indexed_in_linear_time(tmp_path: Path) -> None:
             tries.append(time.process_time() - began)
         seconds.append(min(tries))
     assert seconds[1] < 30 * seconds[0]  # eight times the files; sixty-four times the work were it quadratic
+
+
+def test_paths_of_windows_in_a_table(tmp_path: Path) -> None:
+    touch(tmp_path, "P1/a.nii", "P2/a.nii")
+    table = tmp_path / "subjects.csv"
+    table.write_text("Subject;Path\nS1;scans\\P1\\a.nii\nS1;P1\\a.nii\nS2;P2/a.nii\n")
+    assert [source.subject for source in index_sources([tmp_path], str(table))] == ["S1", "S2"]
+
+
+def test_one_subject_for_all_is_remarked(tmp_path: Path) -> None:
+    touch(tmp_path, "P1/a.nii", "P1/b.nii")
+    sources = index_sources([tmp_path], "folder")
+    assert subject_remark(sources, "folder").startswith(
+        "all 2 scans are of one subject, 'P1' (the name of their folder)"
+    )
+    unnamed = [replace(source, subject="ANONYMOUS") for source in sources]
+    told = subject_remark(unnamed, "auto")
+    assert "'ANONYMOUS' (the DICOM PatientID)" in told
+    assert "--subject folder" in told
+    assert "--subject FILE.csv" in told
+    assert not subject_remark(unnamed, "subjects.csv"), "the user says so"
+    assert not subject_remark(unnamed[:1], "auto")
+    assert not subject_remark(index_sources([tmp_path]), "auto")
+
+
+@pytest.mark.parametrize(
+    ("given", "store", "how"),
+    [
+        ("scans", "scans", "is"),
+        ("scans", "scans/store", "lies in"),
+        ("scans", "scans/below/store", "lies in"),
+        ("scans", "link/store", "lies in"),
+        ("scans/P1", "scans", "holds"),
+        ("scans/P1/*.nii", "scans/P1", "holds"),
+        ("scans/P1/a.nii", "scans/P1/../P1", "holds"),
+        ("scans/P1", "scans/P2/store", ""),
+        ("scans/P1/a.nii", "scans/P1/store", ""),
+    ],
+)
+def test_scans_and_store_lie_apart(tmp_path: Path, given: str, store: str, how: str) -> None:
+    touch(tmp_path, "scans/P1/a.nii")
+    (tmp_path / "link").symlink_to(tmp_path / "scans")
+    if not how:
+        refuse_inside([tmp_path / given], tmp_path / store)
+        return
+    with pytest.raises(UsageError, match=rf"^--out {re.escape(str(tmp_path / store))}: {how} .*{given.split('/')[0]}"):
+        refuse_inside([tmp_path / given], tmp_path / store)

@@ -110,15 +110,16 @@ def test_images_with_their_subjects_from_a_table(tmp_path: Path) -> None:
 
     pixels = np.arange(600).reshape(20, 30).astype(np.uint8)
     for name in ("a", "b"):
-        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{name}.png")
     (tmp_path / "t.csv").write_text("path,subject\na.png,S1\nb.png,S2\n")
     config = PrepareSettings(modality="image", subject=str(tmp_path / "t.csv"))
-    prepare([tmp_path], tmp_path / "store", config, workers=1)
+    prepare([tmp_path / "in"], tmp_path / "store", config, workers=1)
     store = open_store(tmp_path / "store")
     assert [scan.subject for scan in store.scans] == ["S1", "S2"]
     np.testing.assert_array_equal(store.read(store.scans[0]), pixels.transpose())
     (tmp_path / "t.csv").write_text("path,subject\na.png,S1\nb.png,S1\n")
-    prepare([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "store", config, workers=1)
+    prepare([tmp_path / "in/a.png", tmp_path / "in/b.png"], tmp_path / "store", config, workers=1)
     assert [scan.subject for scan in open_store(tmp_path / "store").scans] == ["S1", "S1"]
 
 

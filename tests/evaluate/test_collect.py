@@ -214,3 +214,28 @@ def test_several_labels_a_case(tmp_path: Path) -> None:
     assert evaluation.summary["metrics"]["effusion"]["auc"]["value"] == 1
     assert evaluation.summary["metrics"]["overall"]["auc"]["value"] == 1
     assert evaluation.rows[0]["truth"] == "mass"
+
+
+def test_ignored_voxels_count_nowhere(tmp_path: Path) -> None:
+    truth, prediction, ignored = mask(1, 1, 1), mask(1, 2, 1), mask(1, 4, 1)
+    labelled = np.where(ignored > 0, 9, truth)
+    levels = quantised(prediction * np.float32(0.7))
+    save(prediction, tmp_path / "run/predictions/c.nii.gz")
+    save((levels / 200).astype(np.float32), tmp_path / "run/predictions/c_prob1.nii.gz")
+    case = {
+        "case": "c",
+        "subject": "s",
+        "prediction": "c.nii.gz",
+        "probabilities": {"1": "c_prob1.nii.gz"},
+        "truth": save(labelled.astype(np.uint8), tmp_path / "c.nii.gz"),
+        "truth_map": {"1": [1]},
+        "ignored": [9],
+    }
+    describe(tmp_path / "run", "segmentation", {"1": "liver"}, [case])
+    (row,) = evaluate_run(tmp_path / "run").rows
+    known = ignored == 0
+    of_truth, of_prediction = (truth > 0) & known, (prediction > 0) & known
+    assert row["dice"] == pytest.approx(dice(of_truth, of_prediction)) != pytest.approx(dice(truth > 0, prediction > 0))
+    assert row["hd95"] == pytest.approx(hd95(of_truth, of_prediction, SPACING))
+    assert row["paper_iou"] == pytest.approx(paper_iou(of_truth, levels * known))
+    assert row["prediction_ml"] == pytest.approx(np.count_nonzero(of_prediction) * math.prod(SPACING) / 1000)

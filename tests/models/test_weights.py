@@ -9,7 +9,7 @@ import torch
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
 from modelsgenesis.models.unet3d import UNet3D
-from modelsgenesis.models.weights import initialise, named_tensors, read_weights, save_weights
+from modelsgenesis.models.weights import initialise, named_tensors, provenance_of, read_weights, save_weights
 
 
 def network(channels: int = 1, outputs: int = 1, width: int = 2) -> DenseNetwork:
@@ -110,3 +110,42 @@ def test_random_starts_have_the_stated_variance(uri: str, spread: float) -> None
     weight = named_tensors(target)["down_tr64.ops.1.conv1.weight"]  # 32 to 64 channels, 27 voxels
     scale = 32 / 2  # the fans above are for 2 to 4 channels
     assert weight.var().item() == pytest.approx(spread / scale, rel=0.1)
+
+
+def test_a_path_without_its_kind_is_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"")
+    with pytest.raises(UsageError, match=rf"did you mean run:{tmp_path}\?"):
+        provenance_of(str(tmp_path))
+    with pytest.raises(UsageError, match=rf"did you mean file:{tmp_path}/weights.pt\?"):
+        initialise(network(), f"{tmp_path}/weights.pt")
+    with pytest.raises(UsageError, match=r"is a file; did you mean file:"):
+        provenance_of(f"run:{tmp_path}/weights.pt")
+    with pytest.raises(GenesisError, match=r"is a folder, no file of weights; of a run, write run:PATH"):
+        provenance_of(f"file:{tmp_path}")
+    with pytest.raises(GenesisError, match=r"run:/nosuch: no such folder"):
+        provenance_of("run:/nosuch")
+
+
+def test_weights_of_which_half_do_not_fit_are_a_warning(tmp_path: Path) -> None:
+    whole = named_tensors(DenseNetwork(UNet3D(1, 2), 1))
+    names = [name for name in whole if not name.startswith("out_tr.")]
+    half = len(names) // 2
+    for fitting, warnings in ((len(names), 0), (len(names) - 1, 0), (half, 2 if half < len(names) / 2 else 1), (3, 2)):
+        given = {name: whole[name] if n < fitting else torch.zeros(7) for n, name in enumerate(names)}
+        torch.save(given, tmp_path / "weights.pt")
+        report = initialise(DenseNetwork(UNet3D(1, 2), 1), f"file:{tmp_path}/weights.pt")
+        assert len(report.warnings) == warnings
+        if warnings:
+            beginning = (
+                f"{len(names) - fitting} of {len(names)} tensors do not fit the network, such as {names[fitting]}"
+            )
+            assert beginning in report.warnings[0]
+    torch.save({name: whole[name] for name in names[:3]}, tmp_path / "weights.pt")
+    (warning,) = initialise(DenseNetwork(UNet3D(1, 2), 1), f"file:{tmp_path}/weights.pt").warnings
+    assert "and only 3 did: most of it starts at random" in warning
+
+
+def test_an_encoder_without_the_rest_is_no_warning(tmp_path: Path) -> None:
+    encoder = {name: tensor for name, tensor in named_tensors(network()).items() if name.startswith("down_tr")}
+    torch.save(encoder, tmp_path / "weights.pt")
+    assert initialise(network(), f"file:{tmp_path}/weights.pt", "encoder").warnings == []

@@ -73,7 +73,7 @@ def test_subjects_that_are_not_used_do_not_count(data: PreparedTarget, table: Pa
 
 
 def test_a_run_on_copies_does_not_start(table: Path, tmp_path: Path) -> None:
-    choice = SplitChoice(test_subjects=("a",), validation_subjects=("c",))
+    choice = SplitChoice(test_subjects=("a",), validation_subjects=("c", "d"))
     config = FinetuneSettings(split=choice, cache=str(table.parent / "cache"))
     with pytest.raises(GenesisError, match=r"cases.csv: the same image is of one subject for testing .*b.mhd"):
         finetune("folder", table, tmp_path / "run", config)

@@ -145,10 +145,6 @@ def torn(folder: Path) -> None:
     (folder / "labelsTr/b.nii.gz").write_bytes(b"no image")
 
 
-def ignored_label(folder: Path) -> None:
-    describe(folder, labels={**VALUES, "ignore": 6})
-
-
 def only_background(folder: Path) -> None:
     describe(folder, labels={"background": 0})
 
@@ -163,7 +159,6 @@ def only_background(folder: Path) -> None:
         (other_origin, r"labelsTr/b.nii.gz: does not lie on the grid of .*by up to 3.0 voxels"),
         (other_direction, r"labelsTr/b.nii.gz: does not lie on the grid"),
         (torn, r"labelsTr/b.nii.gz: not a NIfTI file"),
-        (ignored_label, r"dataset.json: the label 'ignore'"),
         (only_background, r"dataset.json: names no label but background"),
     ],
 )

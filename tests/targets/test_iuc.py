@@ -84,7 +84,7 @@ def test_the_papers_shares_and_a_split_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"x": "left"}, "line 3: x = 'left'"),
+        ({"x": "left"}, "line 3: x 'left' must be a number"),
         ({"x": 30}, "line 3: (30.0, 9.0) lies outside v0.png (30 x 20)"),
         ({"label": "plaque"}, "line 3: label 'plaque' is unknown; valid: background, bulb, roi"),
         ({"x": 4}, "line 3: the same place as on line 2"),

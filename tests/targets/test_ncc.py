@@ -150,13 +150,13 @@ def test_damage_is_named_in_one_line(data: Path) -> None:
     table = data / "candidates_V2.csv"
     text = table.read_text()
     spoilt = {
-        r"candidates_V2.csv: has no column class; needs seriesuid,coordX": text.replace("class", "klass", 1),
-        r"candidates_V2.csv, line 4: cannot be read": text.replace(text.splitlines()[3], f"{uid(0)},abc,1,2,0"),
-        r"candidates_V2.csv, line 5: cannot be read": text.replace(text.splitlines()[4], f"{uid(0)},1.0,1"),
+        r"candidates_V2.csv: lacks the column class; needs seriesuid, coordX": text.replace("class", "klass", 1),
+        r"candidates_V2.csv, line 4: coordX 'abc'": text.replace(text.splitlines()[3], f"{uid(0)},abc,1,2,0"),
+        r"candidates_V2.csv, line 5: no coordZ": text.replace(text.splitlines()[4], f"{uid(0)},1.0,1"),
         r"candidates_V2.csv, line 3: class must be 0 or 1, not 2": text.replace(",1\n", ",2\n", 2).replace(
             ",2\n", ",1\n", 1
         ),
-        r"candidates_V2.csv, line 2: needs a scan and finite numbers": text.replace("-26.5,", "nan,", 1),
+        r"candidates_V2.csv, line 2: coordX 'nan' must be a number": text.replace("-26.5,", "nan,", 1),
         r"candidates_V2.csv: lists no candidate": CANDIDATES,
         r"candidates_V2.csv, line 62: \(500, 0, 0\) mm lies outside": text + f"{uid(0)},500,0,0,0\n",
     }

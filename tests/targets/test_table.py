@@ -48,8 +48,12 @@ def test_sides_of_the_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "lines", "message"),
     [
-        ("path,label", ["0.nii.gz,1"], r"cases.csv: needs the columns path, subject and label"),
-        ("path,subject,label", ["0.nii.gz,,1"], r"cases.csv, line 2: needs path and subject"),
+        (
+            "path,label",
+            ["0.nii.gz,1"],
+            r"cases.csv: lacks the column subject; needs path, subject, label",
+        ),
+        ("path,subject,label", ["0.nii.gz,,1"], r"cases.csv, line 2: no subject"),
         ("path,subject,label", ["0.nii.gz,a,1", "x.nii.gz,b,0"], r"cases.csv, line 3: .*x.nii.gz: no such file"),
         ("path,subject,label", ["0.nii.gz,a,1", "1.nii.gz,b,1"], "all cases have the label 1"),
         ("path,subject,label", ["0.nii.gz,a,1", "./0.nii.gz,b,0"], "case 0 is there 2 times"),

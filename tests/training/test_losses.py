@@ -21,6 +21,30 @@ def test_dice_and_cross_entropy() -> None:
         assert build_loss("segmentation", name)(*tensors).item() == pytest.approx(value, rel=1e-4)
 
 
+def test_ignored_voxels_count_nowhere() -> None:
+    rng = np.random.default_rng(1)
+    logits, truth = rng.normal(size=(2, 3, 4, 4, 4)), rng.integers(0, 3, (2, 1, 4, 4, 4))
+    ignored = rng.random(truth.shape) < 0.4
+    ignored[1] = False
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    known = ~ignored[:, 0]
+    right = np.take_along_axis(p, truth, 1)[:, 0]
+    entropy = -np.log(right[known]).mean()
+    dice = []
+    for structure in (1, 2):
+        of_truth, of_network = (truth[:, 0] == structure)[known], p[:, structure][known]
+        dice.append(2 * of_network[of_truth].sum() / (of_network.sum() + of_truth.sum()))
+    given = torch.from_numpy(np.where(ignored, 255, truth).astype(np.uint8))
+    tensors = torch.from_numpy(logits).requires_grad_(), given
+    for name, value in (("ce", entropy), ("dice", 1 - np.mean(dice)), ("dice-ce", 1 - np.mean(dice) + entropy)):
+        loss = build_loss("segmentation", name, ignoring=True)(*tensors)
+        assert loss.item() == pytest.approx(value, rel=1e-4)
+        (slope,) = torch.autograd.grad(loss, tensors[0])
+        assert (slope.abs().sum(1)[torch.from_numpy(~known)] == 0).all()
+        nothing = build_loss("segmentation", name, ignoring=True)(tensors[0], torch.full_like(given, 255))
+        assert nothing.item() == pytest.approx(0, abs=1e-6)
+
+
 def test_classification_and_labels() -> None:
     logits = torch.tensor([[1.0, -1.0], [0.5, 2.0]])
     p = logits.softmax(1)

@@ -11,9 +11,7 @@ from modelsgenesis.benchmark.workers import Place
 from modelsgenesis.progress import spoken
 
 
-def dry_run(
-    plan: Plan, jobs: Sequence[Job], done: set[str], rates: Rates, seats: Sequence[Place], absent: Sequence[str]
-) -> str:
+def dry_run(plan: Plan, jobs: Sequence[Job], done: set[str], rates: Rates, seats: Sequence[Place]) -> str:
     """What `plan` would do and how long workers in `seats` might need for what is not `done`.
 
     Times are `rates` where they know any of that kind, else from a training step of every network, measured now.
@@ -37,8 +35,6 @@ def dry_run(
         f"(from {' and '.join(source) or 'nothing: all is done'}; early stopping makes it less)"
     )
     lines += [f"scale: {line}" for line in scale_mismatches(plan)]
-    if absent:
-        lines.append(f"to be given: --data {' '.join(f'{name}=PLACE' for name in absent)}")
     return "\n".join(lines)
 
 

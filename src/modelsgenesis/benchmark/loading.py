@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from glob import has_magic
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,21 @@ def missing(plan: Plan) -> list[str]:
     """Names that --data must give before the plan can run."""
     empty = {name for name, data in plan.data.items() if data.phantoms is None and not data.path}
     return sorted(placeholders(plan) & set(plan.paths) | empty)
+
+
+def lacking(plan: Plan, source: str) -> str:
+    """Why the data that `plan`, which `source` names, needs are not all there; empty when they are.
+
+    Globs of scans are left to `genesis prepare`.
+    """
+    if absent := missing(plan):
+        return f"{source}: needs --data {'=PLACE '.join(absent)}=PLACE, or --only other data"
+    places = {f"data.{name}.path": one.path for name, one in plan.data.items() if one.phantoms is None}
+    places |= {f"stores.{name}.path": one.path for name, one in plan.stores.items() if one.path}
+    for name, one in plan.stores.items():
+        places |= {f"stores.{name}.scans": scan for scan in one.scans if not has_magic(scan)}
+    gone = [f"{setting}: {place}" for setting, place in places.items() if not Path(place).exists()]
+    return f"{source}: no such file or folder: {'; '.join(gone)}; correct the paths, or give --data" if gone else ""
 
 
 def placeholders(plan: Plan) -> set[str]:

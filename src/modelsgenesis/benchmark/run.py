@@ -13,7 +13,7 @@ from modelsgenesis.benchmark.dry import dry_run
 from modelsgenesis.benchmark.estimate import rates_of
 from modelsgenesis.benchmark.jobs import TRAINING, Job, keys
 from modelsgenesis.benchmark.journal import Journal
-from modelsgenesis.benchmark.loading import load_plan, missing
+from modelsgenesis.benchmark.loading import lacking, load_plan
 from modelsgenesis.benchmark.matrix import matrix
 from modelsgenesis.benchmark.plan import Plan
 from modelsgenesis.benchmark.schedule import Schedule, Standing, finished_before
@@ -66,11 +66,15 @@ def benchmark(
     seats = _places(out, processes)
     found, journal = keys(jobs), Journal(out)
     _refuse_changed(out, jobs, found, journal)
+    absent = lacking(loaded, plan)
     if dry:
         done = finished_before(out, jobs, found, journal)
-        return dry_run(loaded, jobs, done, rates_of(jobs, journal), seats, missing(loaded))
-    if absent := missing(loaded):
-        raise UsageError(f"{plan}: needs --data {'=PLACE '.join(absent)}=PLACE, or --only other data")
+        text = dry_run(loaded, jobs, done, rates_of(jobs, journal), seats)
+        if not absent:
+            return text
+        print(text)
+    if absent:
+        raise UsageError(absent)
     with only_writer(out, "genesis benchmark"):
         journal = Journal(out)  # as it is now that nobody else writes to it
         others = _others(out, load_plan(plan, places), jobs) if only else []

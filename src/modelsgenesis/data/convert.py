@@ -10,6 +10,7 @@ from modelsgenesis.data import intensity
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.resizing import resize_image
 from modelsgenesis.data.volume import Volume, placed, resample
+from modelsgenesis.data.whole import refuse_fractions
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import FloatArray, IntegerArray
 
@@ -149,20 +150,15 @@ def _check_values(volume: Volume, config: PrepareSettings) -> None:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise GenesisError("NaN or infinite values; repair the scan")
     if modality == "label":
-        if low < 0 or high > intensity.UINT8_LEVELS or not _whole(volume.array):
-            raise GenesisError(f"not a label map, values {low:g} to {high:g}; labels are whole numbers, 0 to 255")
+        refuse_fractions(volume.array, "not a label map")
+        if round(low) < 0 or round(high) > intensity.UINT8_LEVELS:
+            raise GenesisError(f"not a label map, values {low:.7g} to {high:.7g}; labels are 0 to 255, renumber them")
     elif low == high:
         raise GenesisError(f"constant, every voxel is {low:g}; leave it out")
-    elif modality == "image" and config.window is None and not _unsigned_16_bits(volume.array, low, high):
-        raise GenesisError(f"values {low:g} to {high:g} are not unsigned 8 or 16 bits; give --window LOW HIGH")
-
-
-def _unsigned_16_bits(array: FloatArray, low: float, high: float) -> bool:
-    return low >= 0 and high <= intensity.UINT16_LEVELS and _whole(array)
-
-
-def _whole(array: FloatArray) -> bool:
-    return all(bool((slab == np.rint(slab)).all()) for slab in array)
+    elif modality == "image" and config.window is None:
+        refuse_fractions(volume.array, "not unsigned 8 or 16 bits (give --window LOW HIGH)")
+        if round(low) < 0 or round(high) > intensity.UINT16_LEVELS:
+            raise GenesisError(f"values {low:.7g} to {high:.7g} are not unsigned 8 or 16 bits; give --window LOW HIGH")
 
 
 def _encode(array: FloatArray, scale: Intensity) -> IntegerArray:

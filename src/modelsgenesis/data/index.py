@@ -1,6 +1,5 @@
 """Files, folders and globs to a list of sources, one a volume, with names, subjects and content digests."""
 
-import csv
 import glob
 import hashlib
 import os
@@ -14,6 +13,7 @@ from modelsgenesis.data.formats.dicom import is_dicom, list_series
 from modelsgenesis.data.formats.headers import data_file
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.places import located
+from modelsgenesis.tables import read_columns
 
 VOLUME_SUFFIXES = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd", ".nhdr")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -59,6 +59,30 @@ class Source:
         except OSError as error:
             raise GenesisError(f"{self.path}: cannot be read ({error.strerror}); check the file") from error
         return hasher.hexdigest()
+
+
+def refuse_inside(inputs: Sequence[str | Path], store: Path) -> None:
+    """UsageError when the folder `store` is among the inputs, holds one, or lies in one: data and store would mix."""
+    folder = Path(os.path.realpath(store))
+    for given in inputs:
+        for entry in _expand(str(given)):
+            place = Path(os.path.realpath(entry))
+            how = "is" if place == folder else "lies in" if place in folder.parents else "holds"
+            if how != "holds" or folder in place.parents:
+                raise UsageError(f"--out {store}: {how} {entry}, which is to be read; choose a folder apart from it")
+
+
+def subject_remark(sources: Sequence[Source], rule: str) -> str:
+    """What a user must hear when many scans are of one subject, so that no split can part them; empty otherwise."""
+    subjects = {source.subject for source in sources}
+    if len(sources) < 2 or len(subjects) > 1 or rule not in ("auto", "folder"):
+        return ""
+    told = "the DICOM PatientID" if rule == "auto" else "the name of their folder"
+    other = "--subject folder (each patient in a folder), or " if rule == "auto" else ""
+    return (
+        f"all {len(sources)} scans are of one subject, {subjects.pop()!r} ({told}), so none can be held out; "
+        f"if they are of several, use {other}--subject FILE.csv (columns path and subject)"
+    )
 
 
 def index_sources(inputs: Sequence[str | Path], subject: str = "auto") -> list[Source]:
@@ -193,19 +217,15 @@ def _with_subjects(sources: list[Source], rule: str) -> list[Source]:
 
 
 def _read_table(path: Path) -> dict[tuple[str, ...], str]:
-    """Path parts to subject."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"subject {path}: neither auto nor folder nor a readable CSV file ({error})") from error
-    if not rows or not {"path", "subject"} <= set(rows[0]):
-        raise UsageError(f"{path}: needs a header with the columns path and subject, and a row for each scan")
+    """Path parts to subject; a path with backslashes is also one of Windows."""
     table: dict[tuple[str, ...], str] = {}
-    for row in rows:
-        key, subject = PurePath(row["path"] or "").parts, (row["subject"] or "").strip()
-        if not subject or table.setdefault(key, subject) != subject:
-            raise UsageError(f"{path}: {row['path']!r} has no subject, or two different ones; correct the row")
+    try:
+        for line, (name, subject) in read_columns(path, ("path", "subject")):
+            for key in dict.fromkeys((PurePath(name).parts, PurePath(name.replace("\\", "/")).parts)):
+                if table.setdefault(key, subject) != subject:
+                    raise GenesisError(f"{path}, line {line}: {name!r} has the subject {table[key]} already; keep one")
+    except GenesisError as error:
+        raise UsageError(f"subject (auto, folder, or a CSV file): {error}") from error
     return table
 
 

@@ -1,6 +1,5 @@
 """`genesis prepare`: sources to a store, in parallel and resumable; what cannot be used is listed, the rest goes on."""
 
-import csv
 import os
 import shutil
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from modelsgenesis.config import to_dict
 from modelsgenesis.data.arrays import SCANS, create_groups, scan_path, write_scan
 from modelsgenesis.data.convert import PrepareSettings, convert
-from modelsgenesis.data.index import Source, index_sources
+from modelsgenesis.data.index import Source, index_sources, refuse_inside, subject_remark
 from modelsgenesis.data.levels import level_factors
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
 from modelsgenesis.data.tissue import border
@@ -24,6 +23,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import only_writer, read_json, write_csv, write_json
 from modelsgenesis.places import located
 from modelsgenesis.progress import Progress
+from modelsgenesis.tables import read_columns
 from modelsgenesis.types import JSON
 
 SETTINGS = "settings.json"
@@ -43,6 +43,7 @@ class PrepareSummary:
         rejected: reason to number of scans refused.
         bytes_stored: size on disk of all scans of the store.
         seconds: wall time.
+        remark: what a user should know of the subjects; empty where there is nothing to say.
     """
 
     found: int
@@ -51,6 +52,7 @@ class PrepareSummary:
     rejected: dict[str, int]
     bytes_stored: int
     seconds: float
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,12 @@ def prepare(
         wait: when another process is writing to the store, wait for it to end rather than refuse.
 
     Raises:
-        UsageError: inputs that do not exist, or a store made with other settings or from other files of the same name.
+        UsageError: inputs that do not exist, lie in `out` or around it; a store made with other settings or from other
+            files of the same name.
         GenesisError: no scan could be used, or the disk is full; what was stored stays good.
     """
     config, store, began = config or PrepareSettings(), located(out), time.monotonic()
+    refuse_inside(inputs, store)
     sources = index_sources(inputs, config.subject)
     with only_writer(store, "genesis prepare", wait):
         _agree_on_settings(store, config)
@@ -125,6 +129,7 @@ def prepare(
         rejected=dict(_reasons(state).most_common()),
         bytes_stored=sum(scan.bytes for scan in state.scans.values()),
         seconds=time.monotonic() - began,
+        remark=subject_remark(sources, config.subject),
     )
 
 
@@ -245,8 +250,8 @@ def _old_rejections(store: Path) -> list[dict[str, str]]:
     path = store / REJECTED
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+    rows = read_columns(path, _COLUMNS, blank=("series",), may_be_empty=True)
+    return [dict(zip(_COLUMNS, values, strict=True)) for _, values in rows]
 
 
 def _reasons(state: _State) -> Counter[str]:

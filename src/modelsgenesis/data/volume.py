@@ -89,6 +89,14 @@ def read_channels(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> list[
     return [_oriented(replace(whole, array=array), source, _stem(source)) for array in arrays]
 
 
+def count_channels(path: str | Path) -> int:
+    """How many volumes `read_channels` gives, from the header alone; raises as `read_grid`."""
+    source = _existing(path)
+    if source.is_dir() or not source.name.lower().endswith(nifti.SUFFIXES):
+        return 1
+    return nifti.count_nifti_channels(source)
+
+
 def read_grid(path: str | Path) -> Grid:
     """Where the voxels of a file lie, from its header alone where the format has one; raises as `read_volume`."""
     source = _existing(path)

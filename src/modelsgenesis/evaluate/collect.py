@@ -105,11 +105,13 @@ def _case_rows(case: SegmentedCase, labels: dict[str, str], folder: Path, tolera
     """One row a structure of a case with a truth."""
     truth = read_map(folder / str(case.truth))
     prediction = read_matching(folder / case.prediction, truth)
+    known = ~np.isin(truth.values, case.ignored)  # elsewhere nothing is predicted, so surfaces end there as well
     rows = []
     for value, name in labels.items():
         of_truth = np.isin(truth.values, case.truth_map.get(value, [int(value)]))
-        of_prediction = prediction.values == int(value)
+        of_prediction = (prediction.values == int(value)) & known
         levels = _levels(case, value, folder, truth)
+        levels = levels if levels is None else levels * known
         scores = segmentation_scores(of_truth, of_prediction, truth.spacing, levels, tolerance)
         millilitres = math.prod(truth.spacing) / 1000
         rows.append(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
 from modelsgenesis.data.volume import read_volume
+from modelsgenesis.data.whole import whole_numbers
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.metrics import LEVELS
 from modelsgenesis.types import Spacing
@@ -18,7 +19,10 @@ from modelsgenesis.types import Spacing
 
 @dataclass(frozen=True)
 class SegmentedCase:
-    """One case with its label map; paths are relative to the predictions folder or absolute (docs/architecture.md)."""
+    """One case with its label map; `ignored` are values of the truth whose voxels count nowhere.
+
+    Paths are relative to the predictions folder or absolute (docs/architecture.md).
+    """
 
     case: str
     subject: str
@@ -26,6 +30,7 @@ class SegmentedCase:
     truth: str | None = None
     probabilities: dict[str, str] = field(default_factory=dict)
     truth_map: dict[str, list[int]] = field(default_factory=dict)
+    ignored: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def _check(read: Segmentation | Classification, path: Path) -> None:
 def read_map(path: Path) -> LabelMap:
     """Read a label map; GenesisError naming it when it is absent or damaged."""
     read = _read(path)
-    return replace(read, values=np.rint(read.values).astype(np.int32))  # a slope in the header leaves them a little off
+    return replace(read, values=whole_numbers(read.values, f"{path}: no label map").astype(np.int32))
 
 
 def read_levels(path: Path, like: LabelMap) -> npt.NDArray[np.uint8]:

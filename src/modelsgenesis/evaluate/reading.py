@@ -1,6 +1,5 @@
 """From run folders to a comparison: those of a benchmark, or loose ones."""
 
-import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from modelsgenesis.evaluate.results import CaseResult, Comparison, Failure, Leak
 from modelsgenesis.files import read_json
 from modelsgenesis.places import located
 from modelsgenesis.run import Run
+from modelsgenesis.tables import read_columns
 from modelsgenesis.types import JSON
 
 BENCHMARK = "benchmark.json"
@@ -199,12 +199,11 @@ def _cases(path: Path, metric: str) -> dict[str, CaseResult]:
             if one.truth is not None
         }
     scores: dict[str, tuple[str, list[float]]] = {}
-    with (path / "evaluation" / "cases.csv").open(newline="", encoding="utf-8") as handle:
-        for row in csv.DictReader(handle):
-            score = float(row[metric]) if row[metric] else math.nan
-            values = scores.setdefault(row["case"], (row["subject"], []))[1]
-            if not math.isnan(score):
-                values.append(score)
+    columns = ("case", "subject", metric)
+    for _, (case, subject, score) in read_columns(path / "evaluation" / "cases.csv", columns, blank=(metric,)):
+        values = scores.setdefault(case, (subject, []))[1]
+        if score and not math.isnan(float(score)):
+            values.append(float(score))
     return {
         case: CaseResult(subject, sum(values) / len(values) if values else math.nan)
         for case, (subject, values) in scores.items()

@@ -1,5 +1,6 @@
 """Pre-trained networks in one call, for use in one's own code."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -33,15 +34,20 @@ def load(uri: str, input_channels: int = 1, norm: str = "") -> Any:
 def segmenter(uri: str, classes: int, input_channels: int = 1, norm: str = "") -> DenseNetwork:
     """Pre-trained encoder-decoder with a new head: (N, C, X, Y, Z) to logits (N, classes, X, Y, Z). As `load`."""
     network = DenseNetwork(_backbone(uri, input_channels, norm), classes)
-    initialise(network, uri)
+    _initialise(network, uri, "encoder-decoder")
     return network
 
 
 def classifier(uri: str, classes: int, input_channels: int = 1, norm: str = "") -> ClassificationNetwork:
     """Pre-trained encoder with a new head: (N, C, X, Y, Z) to logits (N, classes). As `load`."""
     network = ClassificationNetwork(_backbone(uri, input_channels, norm), classes)
-    initialise(network, uri, scope="encoder")
+    _initialise(network, uri, "encoder")
     return network
+
+
+def _initialise(network: nn.Module, uri: str, scope: str) -> None:
+    for warning in initialise(network, uri, scope).warnings:
+        warnings.warn(warning, stacklevel=3)
 
 
 def _backbone(uri: str, input_channels: int, norm: str) -> nn.Module:

@@ -24,6 +24,7 @@ from modelsgenesis.types import JSON
 
 HEAD_PREFIXES = ("out_tr.", "dense_1.", "dense_2.", "fc.")
 """Beginnings of the names of heads: ours, and that of torchvision's ResNet."""
+_OTHER_HEAD, _OUT_OF_SCOPE = "head of another task", "scope is encoder"
 COUNTER = "num_batches_tracked"
 STATISTICS = ("running_mean", "running_var")
 
@@ -38,6 +39,7 @@ class LoadReport:
         adapted: name -> how it was changed to fit.
         skipped: name in the source -> why it was not used.
         missing: names in the network that got nothing and keep their random start (a new head, usually).
+        unfilled: those of `missing` that the source was to fill: of the scope, and no head of another task.
     """
 
     source: str
@@ -45,6 +47,7 @@ class LoadReport:
     adapted: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    unfilled: list[str] = field(default_factory=list)
 
     @property
     def taken(self) -> frozenset[str]:
@@ -54,6 +57,26 @@ class LoadReport:
     def to_dict(self) -> JSON:
         """Plain values for a manifest."""
         return asdict(self)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user must hear: half of the source or more does not fit, or most of the network got nothing.
+
+        Heads of other tasks and what lies outside the scope do not count.
+        """
+        unfit = [name for name, why in self.skipped.items() if why not in (_OTHER_HEAD, _OUT_OF_SCOPE)]
+        told = []
+        if unfit and len(unfit) >= len(self.taken):
+            told.append(
+                f"init {self.source}: {len(unfit)} of {len(unfit) + len(self.taken)} tensors do not fit the network, "
+                f"such as {', '.join(unfit[:3])} ({self.skipped[unfit[0]]}); is it of another network or width?"
+            )
+        if self.taken and len(self.unfilled) > len(self.taken):
+            told.append(
+                f"init {self.source}: {len(self.unfilled)} tensors of the network got nothing, such as "
+                f"{', '.join(self.unfilled[:3])}, and only {len(self.taken)} did: most of it starts at random"
+            )
+        return told
 
     def summary(self) -> str:
         """One line, and one for each reason to skip."""
@@ -82,8 +105,20 @@ def initialise(network: nn.Module, uri: str, scope: str = "encoder-decoder", hea
     """
     if scope not in ("encoder", "encoder-decoder"):
         raise UsageError(f"init scope {scope!r} is unknown; valid: encoder, encoder-decoder")
-    kind, _, rest = uri.partition(":")
+    kind, rest = _parted(uri)
     return INIT_SOURCES.get(kind)(rest, network, scope, head)
+
+
+def _parted(uri: str) -> tuple[str, str]:
+    """Kind and rest of an init source; UsageError when there is no such kind."""
+    kind, _, rest = uri.partition(":")
+    if kind not in INIT_SOURCES.names():
+        place = located(uri)
+        prefix = "run" if place.is_dir() else "file" if place.is_file() else ""
+        if prefix:
+            raise UsageError(f"init {uri!r}: a path needs to say what it is; did you mean {prefix}:{uri}?")
+        INIT_SOURCES.get(kind)
+    return kind, rest
 
 
 def from_scratch(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:  # noqa: ARG001 - InitSource
@@ -135,8 +170,10 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
 
     Raises GenesisError when `path` is missing, damaged, or not a file of tensors.
     """
+    if path.is_dir():
+        raise GenesisError(f"{path}: is a folder, no file of weights; of a run, write run:PATH")
     if not path.is_file():
-        raise GenesisError(f"{path}: no such weights file")
+        raise GenesisError(f"{path}: no such weights file; check the path")
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, "pt") as stored:
@@ -166,9 +203,9 @@ def describe_weights(path: Path) -> JSON:
 def provenance_of(uri: str) -> JSON:
     """What the weights of the init source say of their origin; {} for scratch and for files that tell nothing.
 
-    Raises GenesisError as `read_weights`, and for a run that is not finished.
+    Raises UsageError for an unknown source, GenesisError as `read_weights`, and for a run that is not finished.
     """
-    kind, _, rest = uri.partition(":")
+    kind, rest = _parted(uri)
     if kind not in ("run", "file"):
         return {}
     return read_weights(_of_run(rest) if kind == "run" else located(rest))[1]
@@ -176,6 +213,10 @@ def provenance_of(uri: str) -> JSON:
 
 def _of_run(folder: str) -> Path:
     path = located(folder) / "weights.safetensors"
+    if located(folder).is_file():
+        raise UsageError(f"run:{folder}: is a file; did you mean file:{folder}?")
+    if not located(folder).is_dir():
+        raise GenesisError(f"run:{folder}: no such folder; check the path")
     if not path.is_file():
         raise GenesisError(f"run:{folder}: has no {path.name}; is the run finished? (genesis ... --resume)")
     return path
@@ -201,17 +242,21 @@ def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope:
         why = next(iter(report.skipped.values()), "the source holds no tensors")
         raise GenesisError(f"{source}: no tensor fits the network ({why}); check the backbone's name and width")
     report.missing = [name for name in own if name not in chosen]
+    report.unfilled = [name for name in report.missing if not _outside(name, prefixes, head)]
     for name, tensor in chosen.items():
         own[name].copy_(tensor)  # state_dict shares memory with the network
     return report
 
 
 def _unwanted(name: str, own: Mapping[str, Tensor], prefixes: tuple[str, ...], head: bool) -> str:
+    return _outside(name, prefixes, head) or ("" if name in own else "the network has no such tensor")
+
+
+def _outside(name: str, prefixes: tuple[str, ...], head: bool) -> str:
+    """Why a tensor is not wanted whatever the other side holds; empty for one that is."""
     if name.startswith(HEAD_PREFIXES) and not head:
-        return "head of another task"
-    if not name.startswith(prefixes):
-        return "scope is encoder"
-    return "" if name in own else "the network has no such tensor"
+        return _OTHER_HEAD
+    return "" if name.startswith(prefixes) else _OUT_OF_SCOPE
 
 
 def _fit(tensor: Tensor, own: Tensor, sees_input: bool) -> tuple[Tensor, str] | None:

@@ -13,6 +13,8 @@ from modelsgenesis.types import JSON
 
 TaskKind = Literal["segmentation", "classification", "multilabel"]
 SIDES = ("training", "validation", "test")
+IGNORED = 255
+"""The structure of voxels that take no part in loss and metrics; there are at most 254 others beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Target:
         source: what describes them, for messages.
         label_map: of a segmentation: structure -> the values in the label files that make it up.
         known: of a segmentation: every value the label files may hold; those of no structure are background.
+        ignored: of a segmentation: values of voxels that take no part in loss and metrics.
         sides: subject -> "training", "validation" or "test", where the data or the papers say so.
         findings: every lesion that candidates should hit, also one that none does -> its subject.
         orientation: "grid", or "vessel": cubes around centres are turned so that the vessel in them lies along X.
@@ -66,6 +69,7 @@ class Target:
     source: Path
     label_map: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     known: frozenset[int] = frozenset()
+    ignored: frozenset[int] = frozenset()
     sides: Mapping[str, str] = field(default_factory=dict)
     findings: Mapping[str, str] = field(default_factory=dict)
     orientation: Literal["grid", "vessel"] = "grid"
@@ -95,7 +99,7 @@ def _refuse_twice(what: str, names: list[str], source: Path) -> None:
     for name, times in Counter(names).most_common(1):
         if times == 1:
             return
-        raise GenesisError(f"{source}: {what} {name} is there {times} times; keep one")
+        raise GenesisError(f"{source}: {what} {name} is there {times} times; list each once, under a name of its own")
 
 
 @settings

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.data.volume import Volume, read_grid, read_volume
+from modelsgenesis.data.whole import whole_numbers
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.grid import OFF_GRID
 from modelsgenesis.targets.spot_cache import SearchedScan
@@ -56,19 +57,19 @@ def _numbered(folder: Path, pattern: str) -> dict[int, Path]:
 
 def _scan(name: str, image: Path, mask: Path) -> SearchedScan:
     def find() -> Found:
-        volume, clots = read_volume(image), _whole_numbers(read_volume(mask), mask)
+        volume, clots = read_volume(image), _labels(read_volume(mask), mask)
         refuse_air(volume, clots, mask, "it is of another scan")
         return from_mask(volume, clots, name, by_value=True)
 
     return SearchedScan(name, name, image, (image, mask), "cad-pe", find)
 
 
-def _whole_numbers(mask: Volume, path: Path) -> IntegerArray:
+def _labels(mask: Volume, path: Path) -> IntegerArray:
     """The values of a label map; GenesisError when they are no whole numbers of 0 or more."""
-    values = mask.array.astype(np.int32)
-    if (values != mask.array).any() or values.min() < 0:
-        raise GenesisError(f"{path}: holds values that are no whole numbers of 0 or more; it is no mask, copy it again")
-    return values
+    values = whole_numbers(mask.array, f"{path}: no label map")
+    if values.min() < 0:
+        raise GenesisError(f"{path}: no label map, holds {values.min()}; copy it again")
+    return values.astype(np.int32)
 
 
 def _refuse_other_grid(mask: Path, image: Path) -> None:

@@ -8,8 +8,6 @@
 Coordinates are LPS mm, the world coordinates of MetaImage and ITK, so flipped scans need no care here.
 """
 
-import csv
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy.typing as npt
 
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.tables import read_columns
 
 CANDIDATE_COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "class")
 ANNOTATION_COLUMNS = ("seriesuid", "coordX", "coordY", "coordZ", "diameter_mm")
@@ -76,34 +75,11 @@ def read_annotations(path: Path) -> dict[str, list[Lesion]]:
 
 def _rows(
     path: Path, columns: Sequence[str], optional: Sequence[str]
-) -> Iterator[tuple[int, str, tuple[float, float, float, float], list[str]]]:
-    """(line, scan, four numbers, optional texts, "" for absent columns) of every line that is not empty."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle)
-            header = [name.strip() for name in next(reader, [])]
-            missing = [name for name in columns if name not in header]
-            if missing:
-                raise GenesisError(f"{path}: has no column {', '.join(missing)}; needs {','.join(columns)}")
-            scan, x, y, z, last = (header.index(name) for name in columns)
-            others = [header.index(name) if name in header else -1 for name in optional]
-            for row in reader:
-                if not row:
-                    continue
-                try:
-                    values = float(row[x]), float(row[y]), float(row[z]), float(row[last])
-                    texts = [row[place].strip() if place >= 0 else "" for place in others]
-                    name = row[scan].strip()
-                except (ValueError, IndexError):
-                    raise GenesisError(
-                        f"{path}, line {reader.line_num}: cannot be read ({','.join(row)[:120]!r}); needs a scan "
-                        "and numbers in every column; copy the file again or correct the line"
-                    ) from None
-                if not name or not all(map(math.isfinite, values)):
-                    raise GenesisError(f"{path}, line {reader.line_num}: needs a scan and finite numbers; correct it")
-                yield reader.line_num, name, values, texts
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise GenesisError(f"{path}: cannot be read as CSV ({error}); copy it again") from error
+) -> Iterator[tuple[int, str, tuple[float, float, float, float], Sequence[str]]]:
+    """(line, scan, four numbers, optional texts, "" for absent columns) of every line that is not blank."""
+    rows = read_columns(path, columns, optional, numbers=columns[1:], may_be_empty=True)
+    for line, (scan, x, y, z, last, *others) in rows:
+        yield line, scan, (float(x), float(y), float(z), float(last)), others
 
 
 def require_inside(candidates: Sequence[Candidate], grid: Grid, table: Path, scan: Path) -> None:

@@ -142,7 +142,10 @@ def _files(
 def _numbers(path: Path) -> npt.NDArray[np.float64]:
     """The numbers of a text file, a row a line."""
     try:
-        rows = [line.replace(",", " ").replace(";", " ").split() for line in path.read_text().splitlines()]
+        rows = [
+            line.replace(",", " ").replace(";", " ").split()
+            for line in path.read_text(encoding="utf-8-sig").splitlines()
+        ]
         return np.array([[float(word) for word in row] for row in rows if row], np.float64)
     except (OSError, ValueError) as error:
         raise GenesisError(f"{path}: not a table of numbers ({error}); copy it again") from error

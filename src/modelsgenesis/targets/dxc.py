@@ -17,8 +17,8 @@ from typing import Literal
 from modelsgenesis.config import settings
 from modelsgenesis.data.index import walk_files
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.tables import read_columns
 from modelsgenesis.targets.base import Case, Target, TargetTask
-from modelsgenesis.targets.columns import read_columns
 from modelsgenesis.targets.shares import divide
 from modelsgenesis.targets.split import spread
 

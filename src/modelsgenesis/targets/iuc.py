@@ -12,7 +12,6 @@ folder with `rois.csv`, one line a place.
 | `split` | optional: `train`, `val` or `test` |
 """
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,9 @@ import numpy as np
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.data.volume import read_grid
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.places import listed
+from modelsgenesis.tables import read_columns
 from modelsgenesis.targets.base import Case, NoOptions, Target, TargetTask
-from modelsgenesis.targets.columns import read_columns
 from modelsgenesis.targets.shares import divide
 from modelsgenesis.targets.split import spread
 from modelsgenesis.targets.table import sides_of
@@ -63,7 +63,9 @@ def _read(data: Path, options: NoOptions, cache: Path) -> Target:  # noqa: ARG00
     table = data if data.suffix.lower() == ".csv" else data / TABLE
     if not table.is_file():
         raise GenesisError(f"{data}: holds no {TABLE}; {DOWNLOAD}")
-    places = [_place(line, values, table) for line, values in read_columns(table, COLUMNS, ("split",))]
+    places = [
+        _place(line, values, table) for line, values in read_columns(table, COLUMNS, ("split",), numbers=("x", "y"))
+    ]
     _check_owners(places, table)
     labels = {place.label for place in places}
     if len(labels) < 2:
@@ -100,16 +102,12 @@ TASK = TargetTask(
 def _place(line: int, values: Sequence[str], table: Path) -> _Place:
     path, patient, video, frame, x, y, label, side = values
     where = f"{table}, line {line}"
-    image = Path(os.path.abspath(table.parent / path))  # noqa: PTH100 - keeps links
+    image = listed(table.parent, path)
     if not image.is_file():
         raise GenesisError(f"{where}: {image}: no such file; correct the path or remove the line")
     if label.lower() not in CLASSES:
         raise GenesisError(f"{where}: label {label!r} is unknown; valid: {', '.join(CLASSES)}")
-    try:
-        pixel = (float(x), float(y))
-    except ValueError:
-        raise GenesisError(f"{where}: x = {x!r}, y = {y!r} must be numbers (pixels)") from None
-    return _Place(line, image, patient, video, frame, pixel, CLASSES.index(label.lower()), side)
+    return _Place(line, image, patient, video, frame, (float(x), float(y)), CLASSES.index(label.lower()), side)
 
 
 def _check_owners(places: Iterable[_Place], table: Path) -> None:

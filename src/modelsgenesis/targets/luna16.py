@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modelsgenesis.data.formats.headers import read_header
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.targets.columns import read_columns
+from modelsgenesis.tables import read_columns
 
 SUBSETS = 10
 DOWNLOAD = (

@@ -17,8 +17,8 @@ SHARES = (16, 4, 24)
 """Patients for training, validation and test, of 44."""
 
 
-def _read(data: Path, options: FolderOptions, cache: Path) -> Target:  # noqa: ARG001 - nothing is derived
-    target = read_folder(data, options.labels)
+def _read(data: Path, options: FolderOptions, cache: Path) -> Target:
+    target = read_folder(data, options.labels, cache)
     if target.task != "segmentation":
         raise GenesisError(f"{target.source}: is a {target.task}, but organs needs label maps; {DOWNLOAD}")
     if target.sides:

@@ -1,6 +1,5 @@
 """The cases of a target, read once into stores and cut from there, so that memory does not grow with the data."""
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,8 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
 from modelsgenesis.progress import Progress
 from modelsgenesis.streams import generator
-from modelsgenesis.targets.base import Case, Target
+from modelsgenesis.tables import read_columns
+from modelsgenesis.targets.base import IGNORED, Case, Target
 from modelsgenesis.types import FloatArray, IntegerArray, Shape
 
 Labels = npt.NDArray[np.uint8]
@@ -110,7 +110,7 @@ class PreparedTarget:
         return np.stack([scan.intensity.unit(self._images.read(scan, corner, shape)) for scan in case.images])
 
     def label(self, case: PreparedCase, corner: Shape | None = None, shape: Shape | None = None) -> Labels:
-        """Structures of the cube, or of the whole case: (X, Y, Z) uint8, 0 is background."""
+        """Structures of the cube, or of the whole case: (X, Y, Z) uint8, 0 is background, `IGNORED` counts nowhere."""
         return self._classes[self._values(case, corner, shape)]
 
     def image_around(self, case: PreparedCase, centre: Sequence[float], shape: Shape) -> FloatArray:
@@ -149,9 +149,11 @@ class PreparedTarget:
 
     def places(self, case: PreparedCase) -> "Places":
         """Where its structures are; found by reading the label map once, then kept beside the stores."""
-        path = self.folder / "places" / f"{case.label.id if case.label else case.case.id}.npz"
+        name = case.label.id if case.label else case.case.id
+        zero = any(0 in values for values in self.target.label_map.values())  # a structure, by its description
+        path = self.folder / "places" / f"{name}{'-0' if zero else ''}.npz"
         if not path.is_file():
-            _write_places(path, self._values(case))
+            _write_places(path, self._values(case), zero)
         return Places(path, case, self.target)
 
     def digest(self) -> str:
@@ -166,7 +168,9 @@ class PreparedTarget:
             ]
             for one in self.cases
         ]
-        return digest([contents, dict(self.target.labels), {k: list(v) for k, v in self.target.label_map.items()}])
+        ignored = [sorted(self.target.ignored)] if self.target.ignored else []
+        label_map = {k: list(v) for k, v in self.target.label_map.items()}
+        return digest([contents, dict(self.target.labels), label_map, *ignored])
 
 
 @dataclass(frozen=True)
@@ -308,11 +312,11 @@ def _refuse_rejected(paths: set[str], store: Path) -> None:
     path = store / REJECTED
     if not paths or not path.is_file():
         return
-    with path.open(newline="", encoding="utf-8") as handle:
-        refused = [row for row in csv.DictReader(handle) if row["path"] in paths]
+    rows = read_columns(path, ("path", "reason"), may_be_empty=True)
+    refused = [(name, reason) for _, (name, reason) in rows if name in paths]
     if refused:
         more = f" (and {len(refused) - 1} more, see {path})" if len(refused) > 1 else ""
-        raise GenesisError(f"{refused[0]['path']}: {refused[0]['reason']}; correct it or remove the case{more}")
+        raise GenesisError(f"{refused[0][0]}: {refused[0][1]}; correct it or remove the case{more}")
 
 
 def _check(case: PreparedCase) -> None:
@@ -333,13 +337,14 @@ def _class_of_value(target: Target) -> Labels:
     classes = np.zeros(256, np.uint8)
     for structure, values in target.label_map.items():
         classes[list(values)] = structure
+    classes[list(target.ignored)] = IGNORED
     return classes
 
 
-def _write_places(path: Path, values: IntegerArray) -> None:
-    """For each value but 0: how often it is there, and at most `MOST_PLACES` random places, in one .npz file."""
+def _write_places(path: Path, values: IntegerArray, zero: bool) -> None:
+    """For each value, 0 only with `zero`: its number of voxels, and at most `MOST_PLACES` random places, as .npz."""
     flat = values.ravel()
-    foreground = np.flatnonzero(flat)
+    foreground = np.arange(flat.size) if zero else np.flatnonzero(flat)
     foreground = foreground[np.argsort(flat[foreground], kind="stable")]
     found, starts, counts = np.unique(flat[foreground], return_index=True, return_counts=True)
     arrays: dict[str, Any] = {"values": found, "counts": counts}

@@ -7,12 +7,12 @@ It does not say where in the slice. Candidates are therefore weakly labelled dar
 - The other spots of those slices, and the spots near them, may or may not be emboli, and are left out.
 """
 
-import csv
 from pathlib import Path
 
 from modelsgenesis.data.formats.dicom import read_header
 from modelsgenesis.data.volume import read_series
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.tables import read_columns
 from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.targets.spot_cache import SearchedScan
 from modelsgenesis.targets.spots import APART_MM, MOST, Found, Spot, dark_spots, separated
@@ -54,23 +54,13 @@ def _is_shown(path: Path) -> bool:
 def _labels(table: Path) -> dict[str, Slices]:
     """SeriesInstanceUID -> its slices."""
     found: dict[str, Slices] = {}
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.reader(handle)
-            header = next(reader, [])
-            missing = [name for name in COLUMNS if name not in header]
-            if missing:
-                raise GenesisError(f"{table}: has no column {', '.join(missing)}; copy it again")
-            _, series, sop, present = (header.index(name) for name in COLUMNS)
-            for row in reader:
-                if len(row) != len(header) or row[present] not in ("0", "1"):
-                    raise GenesisError(
-                        f"{table}, line {reader.line_num}: needs {len(header)} columns with pe_present_on_image 0 or "
-                        "1; copy the file again or correct the line"
-                    )
-                found.setdefault(row[series], {})[row[sop]] = row[present] == "1"
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise GenesisError(f"{table}: cannot be read as CSV ({error}); copy it again") from error
+    for line, (_, series, sop, present) in read_columns(table, COLUMNS):
+        if present not in ("0", "1"):
+            raise GenesisError(
+                f"{table}, line {line}: pe_present_on_image {present!r} must be 0 or 1; copy the file again or correct "
+                "the line"
+            )
+        found.setdefault(series, {})[sop] = present == "1"
     return found
 
 

@@ -1,16 +1,16 @@
 """Classification data from a table: columns path, subject, label, and optionally split."""
 
-import csv
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.places import listed
+from modelsgenesis.tables import read_columns
 from modelsgenesis.targets.base import SIDES, Case, Target, TaskKind
 
 TABLE = "cases.csv"
-COLUMNS = {"path", "subject", "label"}
+COLUMNS = ("path", "subject", "label")
 SEPARATOR = "|"
 """Between several labels of one case."""
 _SIDE_NAMES = {"train": "training", "val": "validation", **{side: side for side in SIDES}}
@@ -24,37 +24,30 @@ def read_table(path: Path) -> Target:
 
     Raises GenesisError naming the file and line: missing columns or images, one class only, a subject on two sides.
     """
-    rows = _rows(path)
-    several = any(SEPARATOR in row["label"] or not row["label"] for row in rows)
+    rows = list(read_columns(path, COLUMNS, ("split",), blank=("label",)))
+    several = any(SEPARATOR in label or not label for _, (_, _, label, _) in rows)
     task: TaskKind = "multilabel" if several else "classification"
-    carried = [[name for name in map(str.strip, row["label"].split(SEPARATOR)) if name] for row in rows]
+    carried = [[name for name in map(str.strip, label.split(SEPARATOR)) if name] for _, (_, _, label, _) in rows]
     names = _ordered(sorted({name for labels in carried for name in labels}))
-    if not several and len(names) < 2:
-        raise GenesisError(f"{path}: all cases have the label {', '.join(names)}; a classification needs two classes")
+    _refuse_constant(several, names, carried, path)
     cases = []
-    for number, (row, labels) in enumerate(zip(rows, carried, strict=True), start=2):
-        image = Path(os.path.abspath(path.parent / row["path"]))  # noqa: PTH100 - keeps links
+    for (line, (place, subject, _, _)), labels in zip(rows, carried, strict=True):
+        image = listed(path.parent, place)
         if not image.exists():
-            raise GenesisError(f"{path}, line {number}: {image}: no such file; correct the path or remove the line")
+            raise GenesisError(f"{path}, line {line}: {image}: no such file; correct the path or remove the line")
         label = tuple(int(name in labels) for name in names) if several else names.index(labels[0])
-        cases.append(Case(_identifier(row["path"]), row["subject"], (image,), label))
-    sides = sides_of(((line, row["subject"], row.get("split", "")) for line, row in enumerate(rows, start=2)), path)
+        cases.append(Case(_identifier(place), subject, (image,), label))
+    sides = sides_of(((line, subject, side) for line, (_, subject, _, side) in rows), path)
     return Target(task, dict(enumerate(names)), cases, path, sides=sides)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            read = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise GenesisError(f"{path}: cannot be read as CSV ({error})") from error
-    if not read or not set(read[0]) >= COLUMNS:
-        raise GenesisError(f"{path}: needs the columns path, subject and label, and a line for each case")
-    rows = [{str(key): (value or "").strip() for key, value in row.items() if key is not None} for row in read]
-    for number, row in enumerate(rows, start=2):
-        if not row["path"] or not row["subject"]:
-            raise GenesisError(f"{path}, line {number}: needs path and subject")
-    return rows
+def _refuse_constant(several: bool, names: Sequence[str], carried: Sequence[Sequence[str]], path: Path) -> None:
+    if not names:
+        raise GenesisError(f"{path}: no case has a label; fill in the column label")
+    if not several and len(names) < 2:
+        raise GenesisError(f"{path}: all cases have the label {names[0]}; a classification needs two classes")
+    if several and all(len(set(labels)) == len(names) for labels in carried):
+        raise GenesisError(f"{path}: all cases have all labels ({', '.join(names)}); there is nothing to tell apart")
 
 
 def _ordered(names: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from modelsgenesis.evaluate.metrics import dice
 from modelsgenesis.models.evaluation import evaluating
 from modelsgenesis.progress import counted
 from modelsgenesis.streams import VALIDATION, generator
+from modelsgenesis.targets.base import IGNORED
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import Labels, PreparedCase, PreparedTarget
 from modelsgenesis.training.inference import Recipe, classify, segment, windows_of
@@ -70,10 +71,11 @@ class SegmentationCheck:
         found: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
         there, said = set[int](), set[int]()
         for truth, predicted in self._on_scans(network) if self.on == "scans" else self._on_patches(network):
+            known = truth != IGNORED
             there.update(np.unique(truth).tolist())
-            said.update(np.unique(predicted).tolist())
+            said.update(np.unique(predicted[known]).tolist())
             for structure, values in found.items():
-                values.append(dice(truth == structure, predicted == structure))
+                values.append(dice(truth == structure, (predicted == structure) & known))
         self.missed = tuple(self._recipe.labels[str(k)] for k in found if k in there - said)
         defined = {k: [value for value in values if not math.isnan(value)] for k, values in found.items()}
         by_name = {self._recipe.labels[str(k)]: float(np.mean(values)) for k, values in defined.items() if values}
@@ -107,10 +109,11 @@ class ClassificationCheck:
     """Ranking and decisions on the validation cases.
 
     Attributes:
-        monitor: "auc", or "balanced_accuracy" where no class has both kinds of cases.
+        monitor: "auc"; the cases have two classes at least.
         missed: nothing; what ranks cases well need not decide for every class.
     """
 
+    monitor = "auc"
     missed: tuple[str, ...] = ()
 
     def __init__(
@@ -122,8 +125,6 @@ class ClassificationCheck:
         self._truth = np.array(labels, np.int64)
         if not len(self._truth):
             raise UsageError("split: no validation case")
-        classes = self._truth if self._truth.ndim == 2 else np.eye(len(recipe.labels), dtype=np.int64)[self._truth]
-        self.monitor = "auc" if (classes.min(0) < classes.max(0)).any() else "balanced_accuracy"
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """`auc`, `balanced_accuracy` and `accuracy`; undefined ones are left out."""

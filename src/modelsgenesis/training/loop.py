@@ -71,13 +71,15 @@ class Task(Protocol):
 def make_fabric(loop: LoopSettings) -> "Fabric":
     """The Fabric the settings describe."""
     from lightning_fabric import Fabric  # takes seconds to import
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     precision: Any = precision_of(loop.precision, loop.accelerator)
-    devices = loop.devices if loop.devices == "auto" else int(loop.devices)
     try:
+        devices = loop.devices if loop.devices == "auto" else int(loop.devices)
         fabric = Fabric(accelerator=loop.accelerator, devices=devices, precision=precision)
-    except (ValueError, RuntimeError) as error:
-        raise UsageError(f"loop.accelerator, devices, precision: {str(error).splitlines()[0]}") from error
+    except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
+        chosen = f"{loop.accelerator}, {loop.devices}, {loop.precision}"
+        raise UsageError(f"loop.accelerator, devices, precision ({chosen}): {str(error).splitlines()[0]}") from error
     fabric.launch()
     return fabric
 

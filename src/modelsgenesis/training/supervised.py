@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from modelsgenesis.streams import FINETUNING, generator
+from modelsgenesis.targets.base import IGNORED
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
 from modelsgenesis.training.augmentation import Augmentation
@@ -73,8 +74,9 @@ class Items(Dataset[Item]):
         items; a structure is never taken for rarer than one voxel in a thousand."""
         counts = np.zeros(1 + len(self._recipe.labels))
         for item in range(_COUNTED_ITEMS):
-            counts += np.bincount(self[item][1].ravel(), minlength=len(counts))
-        shares: FloatArray = np.maximum(counts / counts.sum(), _LEAST_SHARE).astype(np.float32)
+            structures = self[item][1].ravel()
+            counts += np.bincount(structures[structures != IGNORED], minlength=len(counts))
+        shares: FloatArray = np.maximum(counts / max(counts.sum(), 1), _LEAST_SHARE).astype(np.float32)
         return shares
 
 

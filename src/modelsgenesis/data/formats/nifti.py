@@ -77,6 +77,16 @@ def read_nifti_grid(path: Path) -> Grid:
         return (nifti_grid(path, image.header, shape) if pair else analyze_grid(path, image, shape))[0]
 
 
+def count_nifti_channels(path: Path) -> int:
+    """Length of the fourth axis, from the header alone; 1 without one; raises as `read_nifti`."""
+    with _errors(path), LoggingOutputSuppressor():
+        if path.name.lower().endswith(SINGLE):
+            declared = _single_header(path)[0].get_data_shape()
+        else:
+            declared = nibabel.load(path).shape
+        return int((*_shape(path, declared, channels=True), 1, 1)[3])
+
+
 @contextmanager
 def _errors(path: Path) -> Iterator[None]:
     try:
