@@ -338,13 +338,13 @@ def _planes(file: Path) -> Iterator[tuple[Any, ...]]:
             *data.get("PerFrameFunctionalGroupsSequence", [])[index : index + 1],
         ):
             found |= {element.keyword: element.value[0] for element in group if element.VR == "SQ" and element.value}
+        if data.get("Modality") in PICTURES and data.PhotometricInterpretation == "MONOCHROME1":
+            plane = 2 ** int(data.BitsStored) - 1 - plane
         values = plane.astype(np.float64)
         if "PixelValueTransformationSequence" in found:
             own = found["PixelValueTransformationSequence"]
         if "ModalityLUTSequence" in data or "RescaleSlope" in own:
             values = apply_modality_lut(plane, data if "ModalityLUTSequence" in data else own).astype(np.float64)
-        if data.get("Modality") in PICTURES and data.PhotometricInterpretation == "MONOCHROME1":
-            values = 2 ** int(data.BitsStored) - 1 - values
         padding = data.get("PixelPaddingValue")
         padded = np.zeros(plane.shape, bool) if padding is None else plane == np.array(padding).astype(plane.dtype)
         place = found.get("PlanePositionSequence", data).get("ImagePositionPatient")

@@ -19,7 +19,7 @@ def variants(folder: Path) -> Iterator[Variant]:
     for path in sorted(place.rglob("*")):
         if path.is_file() and path.name.lower().endswith((*SUFFIXES, ".nii")):
             yield Variant("nibabel's", path.name, path, nifti.truth)
-    for number, found in enumerate(sorted(pydicom.data.get_testdata_files(read=False, download=False))):
+    for number, found in enumerate(sorted(pydicom.data.get_testdata_files())):
         path = folder / f"pydicom-{number}" / Path(found).name
         if Path(found).is_file() and Path(found).suffix in (".dcm", ""):
             path.parent.mkdir()
