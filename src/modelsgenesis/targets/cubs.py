@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.index import walk_files
+from modelsgenesis.data.walk import walk_files
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import Case, Target, TargetTask
 from modelsgenesis.targets.derived import stamp, write_plain

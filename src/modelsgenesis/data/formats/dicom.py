@@ -1,6 +1,5 @@
 """DICOM folders: which series they hold, and the slices of one in anatomical order, checked for gaps."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,11 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
+from modelsgenesis.data.walk import OTHER_SUFFIXES
 from modelsgenesis.errors import GenesisError
 
 DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 
-_ORDINARY_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]*")  # names made of UIDs end in ".<number>"
 _MAGIC_OFFSET = 128
 _DISTANCE_TOLERANCE = 0.02  # mm and share of the slice distance: what rounding in headers explains
 
@@ -48,10 +47,9 @@ class Slice:
 
 def is_dicom(path: Path) -> bool:
     """Whether the file is DICOM: by its suffix, or by the mark inside unless its suffix is that of something else."""
-    if path.suffix.lower() in DICOM_SUFFIXES:
-        return True
-    if _ORDINARY_SUFFIX.fullmatch(path.suffix):  # so that a folder of tables is not opened file by file
-        return False
+    suffix = path.suffix.lower()
+    if suffix in DICOM_SUFFIXES or suffix in OTHER_SUFFIXES:
+        return suffix in DICOM_SUFFIXES
     try:
         with path.open("rb") as handle:
             handle.seek(_MAGIC_OFFSET)
