@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.files import readable
 from modelsgenesis.places import located
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ SCANS = "Files, folders (searched with all below them) and globs."
 
 def main(arguments: Arguments | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what the terminal cannot show
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
@@ -40,7 +43,7 @@ def _explain(message: str, debug: bool) -> None:
         import traceback
 
         traceback.print_exc()
-    print(f"genesis: error: {message}", file=sys.stderr)
+    print(f"genesis: error: {readable(message)}", file=sys.stderr)
 
 
 def _dispatch(given: Arguments) -> int:

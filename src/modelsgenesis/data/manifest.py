@@ -13,7 +13,7 @@ from typing import Any
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.levels import level_shape, level_spacing
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.files import write_text
+from modelsgenesis.files import to_json, write_text
 from modelsgenesis.types import JSON, Shape, Spacing
 
 MANIFEST = "manifest.jsonl"
@@ -136,4 +136,4 @@ def write_manifest(store: Path, scans: Iterable[Scan]) -> None:
 
 
 def _line(scan: Scan) -> str:
-    return json.dumps(scan.to_json(), ensure_ascii=False) + "\n"
+    return to_json(scan.to_json()) + "\n"

@@ -21,7 +21,7 @@ from modelsgenesis.data.volume import read_series, read_volume
 from modelsgenesis.data.voxels import voxel_digest
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.files import only_writer, read_json, write_csv, write_json
+from modelsgenesis.files import ENCODING, ODD_BYTES, only_writer, read_json, write_csv, write_json
 from modelsgenesis.places import located
 from modelsgenesis.progress import Progress
 from modelsgenesis.types import JSON
@@ -245,7 +245,7 @@ def _old_rejections(store: Path) -> list[dict[str, str]]:
     path = store / REJECTED
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as handle:
+    with path.open(newline="", encoding=ENCODING, errors=ODD_BYTES) as handle:
         return list(csv.DictReader(handle))
 
 

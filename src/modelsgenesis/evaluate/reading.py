@@ -13,7 +13,7 @@ from modelsgenesis.evaluate.collect import OVERALL, evaluate_run
 from modelsgenesis.evaluate.leaks import Pairing, leaks, overlaps
 from modelsgenesis.evaluate.predictions import Segmentation, read_predictions
 from modelsgenesis.evaluate.results import CaseResult, Comparison, Failure, Leak, Result, Trial
-from modelsgenesis.files import read_json
+from modelsgenesis.files import ENCODING, ODD_BYTES, read_json
 from modelsgenesis.places import located
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
@@ -199,7 +199,7 @@ def _cases(path: Path, metric: str) -> dict[str, CaseResult]:
             if one.truth is not None
         }
     scores: dict[str, tuple[str, list[float]]] = {}
-    with (path / "evaluation" / "cases.csv").open(newline="", encoding="utf-8") as handle:
+    with (path / "evaluation" / "cases.csv").open(newline="", encoding=ENCODING, errors=ODD_BYTES) as handle:
         for row in csv.DictReader(handle):
             score = float(row[metric]) if row[metric] else math.nan
             values = scores.setdefault(row["case"], (row["subject"], []))[1]

@@ -17,7 +17,7 @@ from modelsgenesis.data.manifest import Scan, read_manifest
 from modelsgenesis.data.prepare import REJECTED, prepare
 from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.files import replacing
+from modelsgenesis.files import ENCODING, ODD_BYTES, replacing
 from modelsgenesis.progress import Progress
 from modelsgenesis.streams import generator
 from modelsgenesis.targets.base import Case, Target
@@ -308,7 +308,7 @@ def _refuse_rejected(paths: set[str], store: Path) -> None:
     path = store / REJECTED
     if not paths or not path.is_file():
         return
-    with path.open(newline="", encoding="utf-8") as handle:
+    with path.open(newline="", encoding=ENCODING, errors=ODD_BYTES) as handle:
         refused = [row for row in csv.DictReader(handle) if row["path"] in paths]
     if refused:
         more = f" (and {len(refused) - 1} more, see {path})" if len(refused) > 1 else ""
