@@ -58,7 +58,10 @@ def _dispatch(given: Arguments) -> int:
     name, *rest = given
     if name not in COMMANDS:
         raise UsageError(f"unknown command {name!r}; valid: {', '.join(COMMANDS)} (genesis --help)")
-    COMMANDS[name](rest)
+    from modelsgenesis.data.guarded import guarding
+
+    with guarding():
+        COMMANDS[name](rest)
     return 0
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from modelsgenesis.data.convert import convert
+from modelsgenesis.data.guarded import read_source
 from modelsgenesis.data.index import Source, index_sources
-from modelsgenesis.data.volume import Volume, on_source_grid, read_series, read_volume, write_volume
+from modelsgenesis.data.volume import Volume, on_source_grid, write_volume
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.metrics import LEVELS, quantised
 from modelsgenesis.files import write_csv, write_json
@@ -197,10 +198,7 @@ def _grouped(sources: Sequence[Source], channels: int) -> dict[str, list[Source]
 def _read(sources: Sequence[Source], channels: int) -> list[Volume]:
     if len(sources) != channels:
         raise GenesisError(f"{len(sources)} images of one case, not {channels}: NAME_0000, NAME_0001, ...")
-    return [
-        read_volume(source.path) if source.series is None else read_series(source.path, source.files)
-        for source in sources
-    ]
+    return [read_source(source) for source in sources]
 
 
 def _write_table(path: Path, recipe: Recipe, entries: Sequence[JSON]) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from modelsgenesis.data.formats.dicom import is_dicom, list_series
+from modelsgenesis.data import guarded
+from modelsgenesis.data.formats.dicom import Slice, is_dicom, list_series
 from modelsgenesis.data.formats.headers import data_file
 from modelsgenesis.data.walk import Entry, expand, walk
 from modelsgenesis.errors import GenesisError, UsageError
@@ -216,13 +217,30 @@ def _nothing(inputs: Sequence[str | Path], index: Index) -> str:
 
 def _series_sources(folder: Path, names: set[str]) -> list[Source]:
     """A source for each series of the named files of `folder`; a damaged file is one too, listed when read."""
-    series, imageless = list_series(folder)
+    series, imageless = _listed(folder, names)
     sources = [
         Source(folder, uid, "", slices[0].patient, tuple(one.path for one in slices))
         for uid, slices in series.items()
         if any(one.path.name in names for one in slices)
     ]
     return sources + [Source(path, None, "", "", (path,)) for path in imageless if path.name in names]
+
+
+def _listed(folder: Path, names: set[str]) -> tuple[dict[str, list[Slice]], list[Path]]:
+    """`dicom.list_series`; when a file ends its reader, each file by itself, so that the others are found."""
+    try:
+        return guarded.call(folder, list_series, folder)
+    except guarded.ReaderLostError:
+        pass
+    series: dict[str, list[Slice]] = {}
+    imageless = []
+    for path in (folder / name for name in sorted(names) if name != "DICOMDIR"):
+        try:
+            (one,) = guarded.read_slices(path, [path])
+            series.setdefault(one.series, []).append(one)
+        except GenesisError:
+            imageless.append(path)
+    return series, imageless
 
 
 def _with_identifiers(sources: Iterable[Source], root: Path) -> list[Source]:

@@ -6,18 +6,17 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from modelsgenesis.config import to_dict
 from modelsgenesis.data.arrays import SCANS, create_groups, scan_path, write_scan
 from modelsgenesis.data.convert import PrepareSettings, convert
+from modelsgenesis.data.guarded import guarding, quiet, read_source
 from modelsgenesis.data.index import Source, index_sources
 from modelsgenesis.data.levels import level_factors
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
 from modelsgenesis.data.tissue import border
-from modelsgenesis.data.volume import read_series, read_volume
 from modelsgenesis.data.voxels import voxel_digest
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
@@ -106,7 +105,8 @@ def prepare(
         GenesisError: no scan could be used, or the disk is full; what was stored stays good.
     """
     config, store, began = config or PrepareSettings(), located(out), time.monotonic()
-    sources = index_sources(inputs, config.subject)
+    with guarding():
+        sources = index_sources(inputs, config.subject)
     with only_writer(store, "genesis prepare", wait):
         _agree_on_settings(store, config)
         create_groups(store)
@@ -161,12 +161,8 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
         if digest == job.known:
             return None
         limit = int(config.largest_gb * 2**30)
-        with _quiet():
-            volume = (
-                read_volume(source.path, largest_bytes=limit)
-                if source.series is None
-                else read_series(source.path, source.files, limit)
-            )
+        with quiet():
+            volume = read_source(source, limit)
         voxels = voxel_digest(volume.array)
         volume, array, intensity = convert(volume, config)
     except GenesisError as error:
@@ -195,20 +191,6 @@ def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
         voxels=voxels,
         measured=volume.measured,
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the C++ readers print about damaged files off the progress bar; the list of rejections has it."""
-    kept = os.dup(2)
-    silent = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silent, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(silent)
 
 
 def _take(source: Source, result: Scan | _Rejected | _Unwritable | Lost | None, state: _State) -> None:

@@ -193,7 +193,7 @@ def _mask(files: _Files, shape: Shape) -> npt.NDArray[np.uint8]:
 
 def _derive(case: Case, files: _Files) -> None:
     """Write image and mask on one grid, its spacing from CF."""
-    from modelsgenesis.data.volume import read_volume
+    from modelsgenesis.data.guarded import read_volume
 
     volume = read_volume(files.image)
     array = volume.array if volume.array.ndim == 2 else volume.array[..., 0]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
-from modelsgenesis.data.formats.dicom import PATIENT, SERIES, is_dicom, ordered_files, read_slice
+from modelsgenesis.data import guarded
+from modelsgenesis.data.formats.dicom import PATIENT, SERIES, is_dicom, ordered_files
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 
@@ -50,7 +51,7 @@ def find_series(data: Path) -> list[SeriesFolder]:
     """
     found: dict[str, SeriesFolder] = {}
     for folder, files in _dicom_folders(data):
-        series = _series(folder, files)
+        series = guarded.call(folder, _series, folder, files)
         first = found.setdefault(series.uid, series) if series.uid else series
         if first is not series:
             raise GenesisError(f"{folder}: the same series as {first.path}; remove one of them")
@@ -134,7 +135,7 @@ def series_grid(series: SeriesFolder) -> tuple[Grid, list[float]]:
 
     Raises GenesisError as `ordered_files` does: missing or doubled slices, uneven distances, a tilted gantry.
     """
-    slices = {one.path: one for one in map(read_slice, series.files)}
+    slices = {one.path: one for one in guarded.read_slices(series.path, series.files)}
     others = [one for one in slices.values() if one.series != series.uid]
     if others:
         raise GenesisError(f"{others[0].path}: of another series than {series.files[0].name}; give it its own folder")
