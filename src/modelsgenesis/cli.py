@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -138,6 +138,7 @@ def prepare(given: Arguments) -> None:
     """Scans (NIfTI, MHD/MHA, NRRD, DICOM, images) to a store; unusable ones are listed, the rest goes on.
 
     Example: genesis prepare scans/ more/*.nii.gz --out store
+    Example: genesis prepare archive/ --out stores --modality auto --exclude "*_seg.nii.gz"
     """
     from modelsgenesis.data.convert import PrepareSettings
     from modelsgenesis.data.prepare import prepare as run
@@ -159,10 +160,26 @@ def prepare(given: Arguments) -> None:
         f"{choice.out}: {summary.stored} scans stored, {summary.unchanged} there already, {rejected} rejected of "
         f"{summary.found} found; {summary.bytes_stored / 1e6:.1f} MB in {summary.seconds:.1f} s"
     )
-    for reason, count in summary.rejected.items():
-        print(f"  rejected {count} x {reason}")
-    if rejected:
-        print(f"  each is in {choice.out / 'rejected.csv'}")
+    for line in _about_prepared(choice, summary):
+        print(f"  {line}")
+
+
+def _about_prepared(choice: Any, summary: Any) -> Iterator[str]:
+    """What was left out or is odd."""
+    from modelsgenesis.data.index import told
+
+    if choice.settings.modality == "auto":
+        yield from (f"{store}: {count} scans" for store, count in summary.stores.items())
+    yield from (f"rejected {count} x {reason}" for reason, count in summary.rejected.items())
+    if summary.rejected:
+        yield f"each is in {choice.out / 'rejected.csv'}"
+    if summary.doubted:
+        yield f"{summary.doubted} scans that do not look like {choice.settings.modality} are kept by --force"
+    yield from (f"noted of {count} x {note}" for note, count in summary.noted.items())
+    if summary.unread:
+        yield f"not read: {told(summary.unread)}; each is in {choice.out / 'not_read.csv'}"
+    if choice.settings.exclude:
+        yield f"{summary.excluded or 'no'} files left out by --exclude"
 
 
 def pretrain(given: Arguments) -> None:

@@ -173,7 +173,7 @@ def _train(
     config: FinetuneSettings,
 ) -> None:
     described = prepared.target
-    warnings = refuse_copies(prepared.cases, _by_side(sides), described.source)
+    warnings = [*refuse_copies(prepared.cases, _by_side(sides), described.source), *prepared.doubts()]
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
