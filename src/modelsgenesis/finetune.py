@@ -19,7 +19,7 @@ from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.rescaling import rescale, sizes
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
-from modelsgenesis.places import located
+from modelsgenesis.places import writable
 from modelsgenesis.predict import Predictor
 from modelsgenesis.progress import tell
 from modelsgenesis.run import Run
@@ -136,7 +136,7 @@ def finetune(
     Raises UsageError for settings that do not fit, GenesisError naming the file for data that cannot be used,
     InterruptedRunError after Ctrl-C.
     """
-    out = located(out)
+    out = writable(out)
     refuse_idle_patience(config.loop, config.optim)
     described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
@@ -259,7 +259,7 @@ def _refuse_unfit(network: Any, data: PreparedTarget, config: FinetuneSettings) 
 
 
 def _cache(config: FinetuneSettings, out: Path) -> Path:
-    return located(config.cache) if config.cache else out.parent / "cache"
+    return writable(config.cache) if config.cache else out.parent / "cache"
 
 
 def _scope(config: FinetuneSettings, target: Target) -> str:

@@ -102,7 +102,7 @@ class Predictor:
         """Why a scan does not look like those that the network was trained on; "" when it does."""
         modality = self.recipe.images.modality
         said = doubt(look_at(volume.array), modality, volume.modality)
-        return f"{said}; the network was trained on {modality}" if said else ""
+        return f"not like the {modality} that the network was trained on: {said}" if said else ""
 
     def classify(self, images: Iterable[FloatArray]) -> Iterator[list[float]]:
         """Probabilities of the classes for each of `images`, (C, *patch.shape) in [0, 1]."""

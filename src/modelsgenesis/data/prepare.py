@@ -19,7 +19,7 @@ from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manife
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import only_writer, read_json, write_json
-from modelsgenesis.places import located
+from modelsgenesis.places import writable
 from modelsgenesis.progress import Progress
 from modelsgenesis.types import JSON
 
@@ -101,7 +101,7 @@ def prepare(
         UsageError: inputs that do not exist, or a store made with other settings or from other files of the same name.
         GenesisError: no scan could be used, or the disk is full; what was stored stays good.
     """
-    config, store, began = config or PrepareSettings(), located(out), time.monotonic()
+    config, store, began = config or PrepareSettings(), writable(out), time.monotonic()
     if config.modality == AUTO and config.window is not None:
         raise UsageError("--window with --modality auto: a window is of one modality; prepare each by itself")
     with guarding():
