@@ -88,7 +88,8 @@ def look_at(array: npt.NDArray[Any]) -> Look:
     low, middle, high = (float(sample[round(share * (sample.size - 1))]) for share in (0.005, 0.5, 0.995))
     values = Values(float(array.min()), low, middle, high, float(array.max()))
     distinct = int(np.count_nonzero(np.diff(sample))) + 1
-    whole = bool(np.abs(sample - np.rint(sample)).max() <= 1e-3 * max(1.0, abs(values.highest)))
+    off = np.abs(sample - np.rint(sample))
+    whole = bool((off <= np.minimum(0.05, 1e-3 * np.maximum(1, np.abs(sample)))).all())
     below, padding = np.searchsorted(sample, [-1100.0, AIR_HU]), np.searchsorted(sample, values.lowest, "right")
     return Look(
         values=values,
