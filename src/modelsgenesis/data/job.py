@@ -11,7 +11,7 @@ from modelsgenesis.data.guarded import quiet, read_source
 from modelsgenesis.data.index import Source
 from modelsgenesis.data.levels import level_factors
 from modelsgenesis.data.manifest import Scan
-from modelsgenesis.data.plausible import Look, doubt, doubt_of_header, kept_by, look_at, sorted_kind
+from modelsgenesis.data.plausible import UNSAID, Look, doubt, doubt_of_header, kept_by, look_at, sorted_kind
 from modelsgenesis.data.tissue import border
 from modelsgenesis.data.volume import Volume
 from modelsgenesis.data.voxels import voxel_digest
@@ -89,7 +89,8 @@ def _modality(volume: Volume, look: Look, config: PrepareSettings) -> Any:
         return config.modality
     kind, problem = sorted_kind(look, volume.modality, picture=not volume.measured)
     if problem:
-        raise GenesisError(f"{problem}; prepare it by itself, with --modality ct, mr, image or label and --force")
+        force = "" if volume.modality in UNSAID else " and --force"
+        raise GenesisError(f"{problem}; prepare it by itself, with --modality ct, mr, image or label{force}")
     return kind
 
 
