@@ -27,7 +27,7 @@ def commands(document: Path) -> list[str]:
 
 def test_blocks_are_found() -> None:
     assert len(blocks(ROOT / "docs" / "data.md", "python")) == 3
-    assert len(commands(ROOT / "docs" / "data.md")) == 6
+    assert len(commands(ROOT / "docs" / "data.md")) == 7
     assert all(commands(path) for path in (ROOT / "README.md", ROOT / "configs" / "chest_ct_small.yaml"))
 
 

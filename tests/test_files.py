@@ -1,5 +1,6 @@
 """Atomic writing: whatever goes wrong, the old file stays whole and nothing is left beside it."""
 
+import csv
 import errno
 import json
 import os
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.files import read_json, replacing, write_csv, write_json, write_text
+from modelsgenesis.files import ENCODING, ODD_BYTES, read_json, readable, replacing, write_csv, write_json, write_text
 
 
 def only(folder: Path) -> dict[str, str]:
@@ -106,3 +107,44 @@ def test_not_a_number_survives(tmp_path: Path) -> None:
     """Metrics may be undefined; Python's JSON knows NaN."""
     write_json(tmp_path / "x.json", float("nan"))
     assert json.loads((tmp_path / "x.json").read_text()) != read_json(tmp_path / "x.json")
+
+
+ODD = [
+    os.fsdecode(b"M\xfcLLER.nii"),
+    "new\nline.nii",
+    'quote".nii',
+    "com,ma;tab\t.nii",
+    "77 %d%20.nii",
+    "\U0001f9e0.nii",
+    "back\\slash.nii",
+    "\x1b[31mred.nii",
+    "Ünïcode.nii",
+]
+"""Names of files as systems of other languages and people leave them."""
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_written_names_the_same_file_when_it_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    write_json(tmp_path / "a.json", {"path": str(tmp_path / name), name: 1})
+    content = (tmp_path / "a.json").read_bytes()
+    content.decode("utf-8", "strict")  # any reader of JSON takes it
+    assert Path(json.loads(content)["path"]).exists()
+    assert Path(read_json(tmp_path / "a.json")["path"]).exists()
+    write_csv(tmp_path / "a.csv", ("path", "x"), [{"path": name, "x": 1}, {"path": "after", "x": 2}])
+    with (tmp_path / "a.csv").open(newline="", encoding=ENCODING, errors=ODD_BYTES) as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["path"] for row in rows] == [name, "after"]
+    assert os.fsencode(name).replace(b'"', b'""') in (tmp_path / "a.csv").read_bytes()  # the bytes of the name itself
+    write_text(tmp_path / "a.txt", name)
+    assert (tmp_path / "a.txt").read_bytes() == os.fsencode(name)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_readable_name_is_one_line_that_every_utf8_terminal_shows(name: str) -> None:
+    shown = readable(name)
+    shown.encode("utf-8", "strict")
+    assert shown.isprintable()
+    assert readable(shown) == shown
+    if name.isprintable():
+        assert shown == name

@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from modelsgenesis.errors import GenesisError, UsageError, meant
+from modelsgenesis.files import readable
 from modelsgenesis.places import located
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ SCANS = "Files, folders (searched with all below them) and globs."
 
 def main(arguments: Arguments | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold what the terminal cannot show
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
@@ -40,7 +43,7 @@ def _explain(message: str, debug: bool) -> None:
         import traceback
 
         traceback.print_exc()
-    print(f"genesis: error: {message}", file=sys.stderr)
+    print(f"genesis: error: {readable(message)}", file=sys.stderr)
 
 
 def _dispatch(given: Arguments) -> int:
@@ -55,7 +58,10 @@ def _dispatch(given: Arguments) -> int:
     name, *rest = given
     if name not in COMMANDS:
         raise UsageError(f"unknown command {name!r}; {meant(name, COMMANDS)}valid: {', '.join(COMMANDS)} (--help)")
-    COMMANDS[name](rest)
+    from modelsgenesis.data.guarded import guarding
+
+    with guarding():
+        COMMANDS[name](rest)
     return 0
 
 
@@ -132,6 +138,7 @@ def prepare(given: Arguments) -> None:
     """Scans (NIfTI, MHD/MHA, NRRD, DICOM, images) to a store; unusable ones are listed, the rest goes on.
 
     Example: genesis prepare scans/ more/*.nii.gz --out store
+    Example: genesis prepare archive/ --out stores --modality auto --exclude "*_seg.nii.gz"
     """
     from modelsgenesis.data.convert import PrepareSettings
     from modelsgenesis.data.prepare import prepare as run
@@ -153,12 +160,28 @@ def prepare(given: Arguments) -> None:
         f"{choice.out}: {summary.stored} scans stored, {summary.unchanged} there already, {rejected} rejected of "
         f"{summary.found} found; {summary.bytes_stored / 1e6:.1f} MB in {summary.seconds:.1f} s"
     )
-    for reason, count in summary.rejected.items():
-        print(f"  rejected {count} x {reason}")
+    for line in _about_prepared(choice, summary):
+        print(f"  {line}")
     if summary.remark:
         print(f"warning: {summary.remark}")
-    if rejected:
-        print(f"  each is in {choice.out / 'rejected.csv'}")
+
+
+def _about_prepared(choice: Any, summary: Any) -> Iterator[str]:
+    """What was left out or is odd."""
+    from modelsgenesis.data.index import told
+
+    if choice.settings.modality == "auto":
+        yield from (f"{store}: {count} scans" for store, count in summary.stores.items())
+    yield from (f"rejected {count} x {reason}" for reason, count in summary.rejected.items())
+    if summary.rejected:
+        yield f"each is in {choice.out / 'rejected.csv'}"
+    if summary.doubted:
+        yield f"{summary.doubted} scans that do not look like {choice.settings.modality} are kept by --force"
+    yield from (f"noted of {count} x {note}" for note, count in summary.noted.items())
+    if summary.unread:
+        yield f"not read: {told(summary.unread)}; each is in {choice.out / 'not_read.csv'}"
+    if choice.settings.exclude:
+        yield f"{summary.excluded or 'no'} files left out by --exclude"
 
 
 def pretrain(given: Arguments) -> None:

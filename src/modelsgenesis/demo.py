@@ -13,7 +13,7 @@ from modelsgenesis.finetune import FinetuneSettings, finetune
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.phantoms.anatomy import LABELS, ORGANS
 from modelsgenesis.phantoms.chest import write_segmentation, write_unlabelled
-from modelsgenesis.places import located
+from modelsgenesis.places import writable
 from modelsgenesis.pretrain import PretrainSettings, pretrain
 from modelsgenesis.pretrain import summary as pretrain_summary
 from modelsgenesis.report.build import build_report
@@ -64,7 +64,7 @@ def demo(out: Path, choice: DemoSettings) -> str:
     """
     if choice.labelled < 6 or choice.seeds < 1:
         raise UsageError("demo: needs --labelled 6 or more and --seeds 1 or more")
-    out = located(out)
+    out = writable(out)
     print("1/4 phantoms: a chest CT for each of some patients, a few of them outlined", flush=True)
     scans, labelled = _phantoms(out / "phantoms", choice)
     prepare([scans], out / "store")

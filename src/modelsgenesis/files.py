@@ -1,15 +1,26 @@
-"""Atomic writing: a file is there whole or not at all."""
+"""Atomic writing: a file is there whole or not at all; and text that keeps the bytes of file names.
+
+The name of a file is bytes. Python holds those that are not UTF-8 as lone surrogates; text files get the bytes back
+(`surrogateescape`), JSON gets escapes (`\\udcfc`), so that what is written names the same file when it is read again.
+"""
 
 import csv
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from modelsgenesis.errors import GenesisError
+
+ENCODING, ODD_BYTES = "utf-8", "surrogateescape"
+"""How every text file is opened."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @contextmanager
@@ -35,19 +46,30 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` atomically, in UTF-8."""
+    """Write `text` to `path` atomically, in UTF-8; what stands for other bytes becomes these."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding=ENCODING, errors=ODD_BYTES)
+
+
+def to_json(value: Any, **options: Any) -> str:
+    """`value` as JSON that any reader takes: readable, but bytes that are not UTF-8 are escaped."""
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def readable(text: str) -> str:
+    """`text` on one line of a terminal or in a picture: control characters and odd bytes as escapes."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON to `path` atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=True) + "\n")
+    write_text(path, to_json(value, indent=2) + "\n")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write `rows` (mappings from column name to value) as CSV with a header to `path` atomically."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding=ENCODING, errors=ODD_BYTES) as handle:
         writer = csv.DictWriter(handle, columns, extrasaction="ignore", restval="")
         writer.writeheader()
         writer.writerows(rows)

@@ -19,7 +19,7 @@ from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.rescaling import rescale, sizes
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
-from modelsgenesis.places import located
+from modelsgenesis.places import writable
 from modelsgenesis.predict import Predictor
 from modelsgenesis.progress import tell
 from modelsgenesis.run import Run
@@ -138,7 +138,7 @@ def finetune(
     Raises UsageError for settings that do not fit, GenesisError naming the file for data that cannot be used,
     InterruptedRunError after Ctrl-C.
     """
-    out = located(out)
+    out = writable(out)
     refuse_absent_device(config.loop)
     refuse_idle_patience(config.loop, config.optim)
     described = read_target(target, data, config, _cache(config, out))
@@ -178,7 +178,8 @@ def _train(
     of_classes: Sequence[str],
 ) -> None:
     described = prepared.target
-    warnings = [*of_classes, *refuse_copies(prepared.cases, _by_side(sides), described.source)]
+    copies = refuse_copies(prepared.cases, _by_side(sides), described.source)
+    warnings = [*of_classes, *copies, *prepared.doubts()]
     recipe = _recipe(described, config, backbone)
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
@@ -264,7 +265,7 @@ def _refuse_unfit(network: Any, data: PreparedTarget, config: FinetuneSettings) 
 
 
 def _cache(config: FinetuneSettings, out: Path) -> Path:
-    return located(config.cache) if config.cache else out.parent / "cache"
+    return writable(config.cache) if config.cache else out.parent / "cache"
 
 
 def _scope(config: FinetuneSettings, target: Target) -> str:

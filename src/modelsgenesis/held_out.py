@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from modelsgenesis.data.volume import Volume, placed, read_volume, write_volume
+from modelsgenesis.data.guarded import read_volume
+from modelsgenesis.data.volume import Volume, placed, write_volume
 from modelsgenesis.data.whole import whole_numbers
 from modelsgenesis.evaluate.examples import Bytes, Example, by_rank, write_examples
 from modelsgenesis.kept import classified, mean_dice, segmented

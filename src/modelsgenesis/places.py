@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from modelsgenesis.errors import UsageError
+
 
 def listed(folder: Path, name: str) -> Path:
     """The file that a table or description in `folder` calls `name`; absolute, links keep their names.
@@ -28,4 +30,17 @@ def located(path: str | Path) -> Path:
             found /= part
         else:
             found = Path(os.path.realpath(found) if os.path.islink(found) else found).parent  # noqa: PTH114
+    return found
+
+
+def writable(path: str | Path) -> Path:
+    """`located`, for a folder that stores and runs are written into.
+
+    Raises UsageError when its name holds bytes that are not UTF-8: TensorStore, TensorBoard and SimpleITK take none.
+    """
+    found = located(path)
+    try:
+        str(found).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{found}: holds bytes that are not UTF-8; choose another --out") from None
     return found

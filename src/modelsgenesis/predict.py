@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,13 @@ import numpy as np
 import torch
 
 from modelsgenesis.data.convert import convert
-from modelsgenesis.data.index import Source, index_sources
-from modelsgenesis.data.volume import (
-    Volume,
-    count_channels,
-    on_source_grid,
-    read_channels,
-    read_series,
-    read_volume,
-    write_volume,
-)
+from modelsgenesis.data.guarded import count_channels, read_channels, read_source
+from modelsgenesis.data.index import Source, index, told
+from modelsgenesis.data.plausible import doubt, look_at
+from modelsgenesis.data.volume import Volume, on_source_grid, write_volume
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.metrics import LEVELS, quantised
-from modelsgenesis.files import write_csv, write_json
+from modelsgenesis.files import readable, write_csv, write_json
 from modelsgenesis.models.folding import fold_norms
 from modelsgenesis.models.weights import initialise, read_weights
 from modelsgenesis.places import located
@@ -34,7 +28,7 @@ from modelsgenesis.training.inference import Recipe, classify, read_recipe, segm
 from modelsgenesis.training.loop import channels_last
 from modelsgenesis.types import JSON, FloatArray
 
-CASES, REJECTED, TABLE = "cases.json", "rejected.csv", "probabilities.csv"
+CASES, REJECTED, WARNINGS, TABLE = "cases.json", "rejected.csv", "warnings.csv", "probabilities.csv"
 _CHANNEL = re.compile(r"_\d{4}$")
 
 
@@ -46,15 +40,23 @@ class PredictSummary:
         out: the folder written.
         predicted: cases.
         rejected: scans that could not be used, listed in `rejected.csv`.
+        doubted: scans that do not look like what the network was trained on, listed in `warnings.csv`.
+        unread: suffix, or what else a file is, to the number of files that are not read.
     """
 
     out: Path
     predicted: int
     rejected: int
+    doubted: int = 0
+    unread: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         more = f", {self.rejected} rejected (see {self.out / REJECTED})" if self.rejected else ""
-        return f"{self.out}: {self.predicted} cases predicted{more}"
+        if self.doubted:
+            more += f", {self.doubted} scans unlike those of the training (see {self.out / WARNINGS})"
+        return f"{self.out}: {self.predicted} cases predicted{more}" + (
+            f"; not read: {told(self.unread)}" if self.unread else ""
+        )
 
 
 class Predictor:
@@ -95,6 +97,12 @@ class Predictor:
             if volume.array.shape != first.array.shape:
                 raise GenesisError(f"channels of shapes {first.array.shape} and {volume.array.shape}; resample them")
         return Input(volumes[0], first, np.stack([scale.unit(integers) for _, integers, scale in prepared]))
+
+    def doubt(self, volume: Volume) -> str:
+        """Why a scan does not look like those that the network was trained on; "" when it does."""
+        modality = self.recipe.images.modality
+        said = doubt(look_at(volume.array), modality, volume.modality)
+        return f"not like the {modality} that the network was trained on: {said}" if said else ""
 
     def classify(self, images: Iterable[FloatArray]) -> Iterator[list[float]]:
         """Probabilities of the classes for each of `images`, (C, *patch.shape) in [0, 1]."""
@@ -151,7 +159,8 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
     """Apply the fine-tuning run `run_path` to `scans` and write the predictions into the folder `out`.
 
     Segmentation: a label map and probability maps a case, on the grid of its source. Classification:
-    `probabilities.csv`. Both: `cases.json`, and `rejected.csv` with the scans that could not be used; the rest goes on.
+    `probabilities.csv`. Both: `cases.json`, `rejected.csv` with the scans that could not be used (the rest goes on),
+    and `warnings.csv` with those that do not look like what the network was trained on.
     Networks of several channels take the files NAME_0000, NAME_0001, ... of a case, or one file with all channels.
 
     Args:
@@ -168,28 +177,36 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
     if not weights.is_file():
         raise GenesisError(f"{run_path}: has no {weights.name}; is it a finished run of genesis finetune?")
     predictor = Predictor(weights, **inference)
-    cases = _grouped(index_sources(scans), predictor.recipe.backbone.input_channels)
+    met = index(scans)
+    cases = _grouped(met.sources, predictor.recipe.backbone.input_channels)
     entries: list[JSON] = []
     rejected: list[JSON] = []
+    doubted: list[JSON] = []
     with Progress(len(cases), "predict", "cases") as progress:
         for name, sources in cases.items():
             try:
-                given = predictor.input(_read(sources, predictor.recipe.backbone.input_channels))
+                volumes = _read(sources, predictor.recipe.backbone.input_channels)
+                given = predictor.input(volumes)
             except GenesisError as error:
                 reason = str(error).removeprefix(f"{sources[0].path}: ")
                 rejected.append({"path": str(sources[0].path), "reason": reason})
             else:
+                for source, volume in zip(sources, volumes, strict=True):
+                    if said := predictor.doubt(volume):
+                        doubted.append({"path": str(source.path), "warning": said})
+                        progress.say(f"warning: {readable(str(source.path))}: {said}")
                 found = predictor.predict(given, name, out)
                 entries.append({"case": name, "subject": sources[0].subject, **found, "truth": None})
             progress.advance(note=f"{len(rejected)} rejected")
     write_csv(out / REJECTED, ("path", "reason"), rejected)
+    write_csv(out / WARNINGS, ("path", "warning"), doubted)
     if not entries:
         first = f"{rejected[0]['path']}: {rejected[0]['reason']}"
         raise GenesisError(f"{first}; none of {len(cases)} cases could be used, see {out / REJECTED}")
     write_cases(out, predictor.recipe, entries)
     if predictor.recipe.task != "segmentation":
         _write_table(out / TABLE, predictor.recipe, entries)
-    return PredictSummary(out, len(entries), len(rejected))
+    return PredictSummary(out, len(entries), len(rejected), len(doubted), met.unread_by_kind())
 
 
 def _grouped(sources: Sequence[Source], channels: int) -> dict[str, list[Source]]:
@@ -218,10 +235,7 @@ def _read(sources: Sequence[Source], channels: int) -> list[Volume]:
         return volumes
     if len(sources) != channels:
         raise GenesisError(f"{len(sources)} images of one case, not {channels}: NAME_0000, NAME_0001, ...")
-    return [
-        read_volume(source.path) if source.series is None else read_series(source.path, source.files)
-        for source in sources
-    ]
+    return [read_source(source) for source in sources]
 
 
 def _write_table(path: Path, recipe: Recipe, entries: Sequence[JSON]) -> None:

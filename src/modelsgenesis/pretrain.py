@@ -21,7 +21,7 @@ from modelsgenesis.files import replacing, write_json
 from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.norm import used_norm
 from modelsgenesis.models.weights import HEAD_PREFIXES, LoadReport, initialise, provenance_of, save_weights
-from modelsgenesis.places import located
+from modelsgenesis.places import writable
 from modelsgenesis.progress import tell
 from modelsgenesis.proxies import PROXIES
 from modelsgenesis.run import Run
@@ -100,7 +100,7 @@ def pretrain(store_path: Path, out: Path, config: PretrainSettings, resume: bool
     Raises UsageError for settings that do not fit, InterruptedRunError after Ctrl-C, GenesisError when the network
     collapses to a constant.
     """
-    store, run = open_store(store_path), Run(located(out))
+    store, run = open_store(store_path), Run(writable(out))
     _refuse_unfit(config)
     fabric = make_fabric(config.loop)
     config = replace(config, loop=on_devices(config.loop, fabric))

@@ -156,6 +156,6 @@ def test_the_manifest_holds_the_contract(tmp_path: Path) -> None:
     line = json.loads((tmp_path / "store/manifest.jsonl").read_text())
     assert set(line) == {
         "id", "subject", "source", "series", "digest", "shape", "spacing", "affine", "modality", "intensity", "dtype",
-        "bytes", "levels", "voxels", "measured",
+        "bytes", "levels", "voxels", "measured", "values", "doubt", "notes",
     }  # fmt: skip
     assert line["intensity"] == {"low": -1000.0, "high": 1000.0, "levels": 2000}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import modelsgenesis.data.prepare as prepare_module
+from modelsgenesis.data.job import process
 from modelsgenesis.data.prepare import PrepareSettings, prepare
 from modelsgenesis.data.store import open_store
 from tests.data.test_prepare import content, rejected, save
@@ -89,13 +90,13 @@ def process_with_crashes(job: object) -> object:
         os.kill(os.getpid(), signal.SIGKILL)  # as the system does when memory is short
     if source.name == "hang.nii":
         time.sleep(600)
-    return prepare_module._process(job)  # type: ignore[arg-type]
+    return process(job)  # type: ignore[arg-type]
 
 
 def test_crashes_and_hangs_are_listed_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for n, name in enumerate(("a", "crash", "hang", "once", "z")):
         save(tmp_path / f"in/{name}.nii", n)
-    monkeypatch.setattr(prepare_module, "_process", process_with_crashes)
+    monkeypatch.setattr(prepare_module, "process", process_with_crashes)
     summary = prepare([tmp_path / "in"], tmp_path / "store", PrepareSettings(seconds=5.0), workers=2)
     assert summary.stored == 3
     assert [scan.id for scan in open_store(tmp_path / "store").scans] == ["a", "once", "z"]

@@ -38,7 +38,7 @@ class Job:
         needs: jobs that must be finished before.
         cost: of a training: items x voxels x width²; else scans or voxels. Compared within a kind only.
         spec: what decides the result, without places: settings, phantoms, target.
-        place: folder or file of the data or scans (one a line), below the benchmark's folder or absolute.
+        place: folder or file of the data or scans (NUL between them), below the benchmark's folder or absolute.
         options: of the target task; they may hold places.
         tuning: jobs of which the one with the best validation decides `choices`; they may fail.
         choices: name of a tuning job -> the settings it tries.

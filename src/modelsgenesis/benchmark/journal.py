@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from modelsgenesis.errors import GenesisError
+from modelsgenesis.files import to_json
 from modelsgenesis.types import JSON
 
 JOURNAL = "benchmark.jsonl"
@@ -45,7 +46,7 @@ class Journal:
 
     def add(self, **entry: object) -> None:
         """Append an entry, on disk when this returns."""
-        line = json.dumps(entry, ensure_ascii=False)
+        line = to_json(entry)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as handle:

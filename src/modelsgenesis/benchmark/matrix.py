@@ -169,7 +169,7 @@ def _store(plan: Plan, name: str) -> Job:
             "prepare": to_dict(config),
             "of": of,
         },
-        place=(source.path or f"data/{spec.of}") if source is not None else spec.path or "\n".join(spec.scans),
+        place=(source.path or f"data/{spec.of}") if source is not None else spec.path or "\0".join(spec.scans),
         options=source.options if source is not None else {},
     )
 

@@ -26,7 +26,7 @@ from modelsgenesis.evaluate.leaks import LEAKING
 from modelsgenesis.evaluate.overview import overview
 from modelsgenesis.evaluate.reading import BENCHMARK, FAILURES, TUNING, benchmark_overlaps, load_benchmark
 from modelsgenesis.files import only_writer, write_json, write_text
-from modelsgenesis.places import located
+from modelsgenesis.places import writable
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
 
@@ -59,7 +59,7 @@ def benchmark(
         UsageError: everything in the plan that does not fit, cells that were made with other settings.
         UnfinishedBenchmarkError: it was interrupted, or cells failed.
     """
-    out = located(out)
+    out = writable(out)
     loaded = load_plan(plan, places, only)
     check(loaded, plan)
     jobs = matrix(loaded)

@@ -56,7 +56,7 @@ def _store(job: Job) -> JSON:
         store = Path(job.place)
     else:
         config = build(PrepareSettings, job.spec["prepare"], f"{job.name}: prepare")
-        scans = [line for line in job.place.split("\n") if line]
+        scans = [line for line in job.place.split("\0") if line]
         if job.spec["phantoms"]:
             # named by what they are: those of another plan must not be taken for them
             scans = [f"scans/{store.name}-{digest(job.spec['phantoms'])}"]

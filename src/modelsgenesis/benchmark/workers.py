@@ -18,6 +18,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from modelsgenesis.benchmark.jobs import Job
+from modelsgenesis.data.guarded import guarding
 from modelsgenesis.data.workers import deaf_to_ctrl_c, end_with_parent, exit_cause
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import JSON
@@ -163,12 +164,13 @@ def _work(connection: Connection, place: Place, perform: Callable[[Job], JSON]) 
     _limit_threads(place.threads)
     if place.device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = place.device
-    while True:
-        try:
-            job: Job = connection.recv()
-        except EOFError:
-            return
-        connection.send(_done(job, perform))
+    with guarding():
+        while True:
+            try:
+                job: Job = connection.recv()
+            except EOFError:
+                return
+            connection.send(_done(job, perform))
 
 
 def _done(job: Job, perform: Callable[[Job], JSON]) -> JSON:

@@ -14,7 +14,8 @@ from modelsgenesis.data.whole import refuse_fractions
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import FloatArray, IntegerArray
 
-Modality = Literal["ct", "mr", "image", "label"]
+Modality = Literal["ct", "mr", "image", "label", "auto"]
+MODALITIES = ("ct", "mr", "image", "label")
 
 _SLAB = 16
 
@@ -25,7 +26,12 @@ class PrepareSettings:
 
     Args:
         modality: "ct" (HU, one window for all), "mr" (scaled scan by scan), "image" (unsigned, 8 to 16 bits, 2D or
-            3D) or "label" (label maps, 0 to 255).
+            3D) or "label" (label maps, 0 to 255). Scans that are of another one, by DICOM's Modality or by their
+            values, are rejected. "auto" sorts a mixed folder into a store for each: OUT/ct, OUT/mr, OUT/image,
+            OUT/label.
+        force: keep scans that do not look like the modality named.
+        exclude: files and folders to leave out: glob patterns for a name or the end of a path, such as "*_seg.nii.gz"
+            or "masks/*".
         window: physical values that become 0 and 1; None for -1000 to 1000 HU, the percentiles of each MR scan, or the
             whole range of an image.
         spacing: resample to these mm per voxel along X, Y, Z; None keeps each scan's own.
@@ -42,6 +48,8 @@ class PrepareSettings:
     """
 
     modality: Modality = "ct"
+    force: bool = False
+    exclude: tuple[str, ...] = ()
     window: tuple[float, float] | None = None
     spacing: tuple[float, float, float] | None = None
     levels: int = 3

@@ -1,24 +1,34 @@
 """Files, folders and globs to a list of sources, one a volume, with names, subjects and content digests."""
 
-import glob
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from modelsgenesis.data.formats.dicom import is_dicom, list_series
+from modelsgenesis.data import guarded
+from modelsgenesis.data.formats.dicom import Header, is_dicom, list_series
 from modelsgenesis.data.formats.headers import data_file
+from modelsgenesis.data.walk import Entry, expand, walk
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.places import located
 from modelsgenesis.tables import read_columns
 
-VOLUME_SUFFIXES = (".nii.gz", ".nii", ".mhd", ".mha", ".nrrd", ".nhdr")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+VOLUME_SUFFIXES = (
+    ".nii.gz", ".nii.bz2", ".nii", ".mhd", ".mha", ".nrrd", ".nhdr", ".mgz", ".mgh", ".hdr",
+)  # fmt: skip
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 SUFFIXES = VOLUME_SUFFIXES + IMAGE_SUFFIXES
 
+VOXELS_BESIDE = {".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".gz", ".bz2"), ".hdr": (".img", ".img.gz")}
+"""Suffix of a header -> those of the voxel files that belong to the headers of a folder."""
+FORMAT = "format not read"
+NAMED_SUFFIXES = 8
+"""Suffixes of unread files that a summary names."""
+
+_SUFFIX = re.compile(r"\.(?=[^.]*[A-Za-z])[A-Za-z0-9_-]{1,12}")
 _LONGEST_IDENTIFIER = 150
 _BLOCK = 2**20
 
@@ -47,7 +57,7 @@ class Source:
         Raises:
             GenesisError: when one cannot be read.
         """
-        detached = data_file(self.path) if not self.files else None
+        detached = _voxels_of(self.path) if not self.files else None
         files = self.files or (self.path, *([detached] if detached is not None and detached.is_file() else []))
         hasher = hashlib.blake2b(digest_size=16)
         try:
@@ -65,7 +75,7 @@ def refuse_inside(inputs: Sequence[str | Path], store: Path) -> None:
     """UsageError when the folder `store` is among the inputs, holds one, or lies in one: data and store would mix."""
     folder = Path(os.path.realpath(store))
     for given in inputs:
-        for entry in _expand(str(given)):
+        for entry in expand(str(given)):
             place = Path(os.path.realpath(entry))
             how = "is" if place == folder else "lies in" if place in folder.parents else "holds"
             if how != "holds" or folder in place.parents:
@@ -85,97 +95,176 @@ def subject_remark(sources: Sequence[Source], rule: str) -> str:
     )
 
 
-def index_sources(inputs: Sequence[str | Path], subject: str = "auto") -> list[Source]:
-    """All volumes under `inputs`, sorted by path, each once.
+@dataclass
+class Index:
+    """What lies in some inputs.
 
-    Hidden files and macOS' `._*` are skipped, and so is whatever is no image; a .raw file belongs to its .mhd.
+    Args:
+        sources: all volumes, sorted by path, each once.
+        unread: every other file, with why it is not read; without files of folders that are hidden.
+        excluded: files that were left out on request.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    unread: list[Entry] = field(default_factory=list)
+    excluded: int = 0
+
+    def unread_by_kind(self) -> dict[str, int]:
+        """Suffix, or what else a file is ("hidden"), to the number of unread files; most first."""
+        return dict(Counter(map(_kind_of, self.unread)).most_common())
+
+
+def index_sources(inputs: Sequence[str | Path], subject: str = "auto") -> list[Source]:
+    """The sources of `index`, which it raises as."""
+    return index(inputs, subject).sources
+
+
+def index(inputs: Sequence[str | Path], subject: str = "auto", exclude: Sequence[str] = ()) -> Index:
+    """All volumes in `inputs`, and what else lies there.
+
+    A .raw file belongs to its .mhd, an .img to its .hdr; hidden folders and what macOS puts beside files are no data.
 
     Args:
         inputs: files, folders (searched with all below them) and globs.
         subject: "auto" (DICOM PatientID, else the identifier), "folder" (name of the folder that holds the scan), or a
             CSV file with the columns path and subject, whose paths are matched as ends of the scans' paths.
+        exclude: glob patterns; a file whose name or end of path (`masks/*.png`) matches one is left out, and so is all
+            in a folder that does.
 
     Raises:
         UsageError: an input that does not exist, or a CSV file that does not name the subject of every scan.
         GenesisError: no scan at all.
     """
     roots: list[Path] = []
-    volumes: dict[str, Path] = {}
-    slices: dict[str, tuple[Path, set[str]]] = {}
+    found = _Found(exclude)
     for given in inputs:
-        for entry in _expand(str(given)):
+        for entry in expand(str(given)):
             roots.append(entry if entry.is_dir() else entry.parent)
-            for path in walk_files(entry):
-                if path.name.lower().endswith(SUFFIXES):
-                    volumes.setdefault(os.path.realpath(path), path)
-                elif is_dicom(path):
-                    slices.setdefault(os.path.realpath(path.parent), (path.parent, set()))[1].add(path.name)
-    found = [Source(path, None, "", "") for path in volumes.values()]
-    for folder, names in slices.values():
-        found += _series_sources(folder, names)
-    if not found:
-        raise GenesisError(f"{', '.join(map(str, inputs))}: no scans found; known are {' '.join(SUFFIXES)} and DICOM")
+            for met in walk(entry):
+                found.add(met, roots[-1])
+    sources = [Source(path, None, "", "") for path in found.volumes.values()]
+    for folder, names in found.slices.values():
+        sources += _series_sources(folder, names)
+    unread = found.unread_files()
+    if not sources:
+        raise GenesisError(_nothing(inputs, Index([], unread, len(found.excluded))))
     root = Path(os.path.commonpath([str(folder) for folder in roots]))
-    found.sort(key=lambda source: (str(source.path), source.series or ""))
-    return _with_subjects(_with_identifiers(found, root), subject)
+    sources.sort(key=lambda source: (str(source.path), source.series or ""))
+    return Index(_with_subjects(_with_identifiers(sources, root), subject), unread, len(found.excluded))
 
 
-def _expand(given: str) -> list[Path]:
-    """A path, or what a glob matches; absolute."""
-    path = located(given)
-    if path.exists():
-        return [path]
-    matches = _matches(Path(path.anchor), path.parts[1:]) if glob.has_magic(given) else []
-    if not matches:
-        raise UsageError(f"{given}: no such file or folder, and no glob that matches any; check the path")
-    return sorted(matches)
+class _Found:
+    """The files of all inputs by what they are; those that two inputs name are the same."""
+
+    def __init__(self, exclude: Sequence[str]) -> None:
+        self._exclude = exclude
+        self.volumes: dict[str, Path] = {}
+        self.slices: dict[str, tuple[Path, set[str]]] = {}
+        self.excluded: set[str] = set()
+        self._others: dict[str, Entry] = {}
+        self._headers: dict[Path, set[str]] = {}  # folder -> suffixes of headers in it
+
+    def add(self, met: Entry, root: Path) -> None:
+        """Enter the file `met` at or below the input `root`."""
+        path = met.path
+        if self._exclude and _is_excluded(path, root, self._exclude):
+            self.excluded.add(str(path))
+        elif met.problem:
+            self._others.setdefault(str(path), met)
+        elif (header := _header_of(path)) is not None:
+            self.volumes.setdefault(os.path.realpath(header), header)
+        elif path.name.lower().endswith(SUFFIXES) and path.suffix.lower() != ".hdr":
+            if path.suffix.lower() in VOXELS_BESIDE:
+                self._headers.setdefault(path.parent, set()).add(path.suffix.lower())
+            self.volumes.setdefault(os.path.realpath(path), path)
+        elif is_dicom(path):
+            self.slices.setdefault(os.path.realpath(path.parent), (path.parent, set()))[1].add(path.name)
+        else:
+            problem = "no .img beside it" if path.suffix.lower() == ".hdr" else FORMAT
+            self._others.setdefault(str(path), Entry(path, problem))
+
+    def unread_files(self) -> list[Entry]:
+        """Whatever is no scan and belongs to none, sorted by path."""
+        return sorted((one for one in self._others.values() if not self._belongs(one.path)), key=lambda one: one.path)
+
+    def _belongs(self, path: Path) -> bool:
+        suffixes = [suffix for header in self._headers.get(path.parent, ()) for suffix in VOXELS_BESIDE[header]]
+        return path.name.lower().endswith(tuple(suffixes))
 
 
-def _matches(folder: Path, pattern: tuple[str, ...]) -> list[Path]:
-    """What a glob, part by part, matches below `folder`. Unlike Python's, it survives links that lead in circles."""
-    if not pattern:
-        return [folder]
-    part, rest = pattern[0], pattern[1:]
-    if part == "**":
-        return [match for below in _folders(folder) for match in (_matches(below, rest) if rest else [below])]
-    if not glob.has_magic(part) or (folder / part).exists():  # brackets may be part of a name
-        return _matches(folder / part, rest) if (folder / part).exists() else []
-    if not folder.is_dir():
-        return []
-    visible = (entry for entry in sorted(folder.iterdir()) if part.startswith(".") or not entry.name.startswith("."))
-    return [match for entry in visible if fnmatchcase(entry.name, part) for match in _matches(entry, rest)]
+def _header_of(path: Path) -> Path | None:
+    """The .hdr of an Analyze or NIfTI pair, of whose files `path` is one; None for other files."""
+    name = path.name.lower()
+    stem = next((path.name[: -len(end)] for end in (".hdr", *VOXELS_BESIDE[".hdr"]) if name.endswith(end)), None)
+    if stem is None:
+        return None
+    header = _beside(path, stem, (".hdr",))
+    return header if header is not None and _beside(path, stem, VOXELS_BESIDE[".hdr"]) is not None else None
 
 
-def walk_files(entry: Path) -> Iterator[Path]:
-    """The files at or below `entry`, sorted in each folder; without hidden ones, and so without macOS' `._*`."""
-    if entry.is_file():
-        yield entry
-        return
-    for folder in _folders(entry):
-        files = (entry.name for entry in os.scandir(folder) if entry.is_file() and not entry.name.startswith("."))
-        yield from (folder / name for name in sorted(files))
+def _beside(path: Path, stem: str, suffixes: Iterable[str]) -> Path | None:
+    spellings = (path.with_name(stem + case(suffix)) for suffix in suffixes for case in (str.lower, str.upper))
+    return next((there for there in spellings if there.is_file()), None)
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    """`root` and the folders below it without hidden ones; links are followed, each folder is visited once."""
-    seen: set[str] = set()
-    for place, below, _ in os.walk(root, followlinks=True):
-        real = os.path.realpath(place)
-        below[:] = [] if real in seen else sorted(name for name in below if not name.startswith("."))
-        if real not in seen:
-            yield Path(place)
-        seen.add(real)
+def _voxels_of(path: Path) -> Path | None:
+    """The file with the voxels behind a header; None where they are in the file itself."""
+    if path.suffix.lower() == ".hdr":
+        return _beside(path, path.name[: -len(".hdr")], VOXELS_BESIDE[".hdr"])
+    return data_file(path)
+
+
+def _is_excluded(path: Path, root: Path, patterns: Sequence[str]) -> bool:
+    below = [path, *(parent for parent in path.parents if root in parent.parents)]
+    return any(place.match(pattern) for pattern in patterns for place in below)
+
+
+def _kind_of(unread: Entry) -> str:
+    if unread.problem != FORMAT:
+        return unread.problem.split(" (")[0]
+    suffix = unread.path.suffix
+    return suffix.lower() if _SUFFIX.fullmatch(suffix) else "without suffix"
+
+
+def told(counts: Mapping[str, int]) -> str:
+    """Counts by kind in words, as "12 .npy, 3 .xml"; of many kinds the most frequent."""
+    shown = [f"{count} {kind}" for kind, count in list(counts.items())[:NAMED_SUFFIXES]]
+    rest = sum(list(counts.values())[NAMED_SUFFIXES:])
+    return ", ".join([*shown, *([f"{rest} others"] if rest else [])])
+
+
+def _nothing(inputs: Sequence[str | Path], index: Index) -> str:
+    unread = f"; not read: {told(index.unread_by_kind())}" if index.unread else ""
+    excluded = f"; {index.excluded} files left out by exclude" if index.excluded else ""
+    return f"{', '.join(map(str, inputs))}: no scans found{unread}{excluded}; known are {' '.join(SUFFIXES)} and DICOM"
 
 
 def _series_sources(folder: Path, names: set[str]) -> list[Source]:
     """A source for each series of the named files of `folder`; a damaged file is one too, listed when read."""
-    series, imageless = list_series(folder)
+    series, imageless = _listed(folder, names)
     sources = [
         Source(folder, uid, "", slices[0].patient, tuple(one.path for one in slices))
         for uid, slices in series.items()
         if any(one.path.name in names for one in slices)
     ]
     return sources + [Source(path, None, "", "", (path,)) for path in imageless if path.name in names]
+
+
+def _listed(folder: Path, names: set[str]) -> tuple[dict[str, list[Header]], list[Path]]:
+    """`dicom.list_series`; when a file ends its reader, each file by itself, so that the others are found."""
+    try:
+        return guarded.call(folder, list_series, folder)
+    except guarded.ReaderLostError:
+        pass
+    series: dict[str, list[Header]] = {}
+    imageless = []
+    for path in (folder / name for name in sorted(names) if name != "DICOMDIR"):
+        try:
+            (one,) = guarded.read_headers(path, [path])
+            series.setdefault(one.series, []).append(one)
+        except GenesisError:
+            imageless.append(path)
+    return series, imageless
 
 
 def _with_identifiers(sources: Iterable[Source], root: Path) -> list[Source]:

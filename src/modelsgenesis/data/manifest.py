@@ -12,8 +12,9 @@ from typing import Any
 
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.levels import level_shape, level_spacing
+from modelsgenesis.data.plausible import Values
 from modelsgenesis.errors import GenesisError
-from modelsgenesis.files import write_text
+from modelsgenesis.files import to_json, write_text
 from modelsgenesis.types import JSON, Shape, Spacing
 
 MANIFEST = "manifest.jsonl"
@@ -39,6 +40,9 @@ class Scan:
         series: SeriesInstanceUID of a DICOM series, else None.
         voxels: hash of the decoded voxels, before windowing and resampling: that of the same image in another format.
         measured: whether the spacing is in mm; False for images whose pixel size nobody told, which then is 1.
+        values: range of the physical values of the source; None in stores of older versions.
+        doubt: why it does not look like its modality, kept by force all the same; "" otherwise.
+        notes: what the header of the source lacked or contradicted, and what was taken instead.
     """
 
     id: str
@@ -56,6 +60,9 @@ class Scan:
     series: str | None = None
     voxels: str = ""
     measured: bool = True
+    values: Values | None = None
+    doubt: str = ""
+    notes: tuple[str, ...] = ()
 
     def level_shape(self, level: int) -> Shape:
         """The shape of a level, (X, Y, Z) or (X, Y)."""
@@ -78,6 +85,8 @@ class Scan:
         values["spacing"] = tuple(float(step) for step in values["spacing"])
         values["affine"] = tuple(tuple(float(value) for value in row) for row in values["affine"])
         values["intensity"] = Intensity(**values["intensity"])
+        values["values"] = Values(**values["values"]) if values.get("values") else None
+        values["notes"] = tuple(values.get("notes", ()))
         return cls(**values)
 
 
@@ -136,4 +145,4 @@ def write_manifest(store: Path, scans: Iterable[Scan]) -> None:
 
 
 def _line(scan: Scan) -> str:
-    return json.dumps(scan.to_json(), ensure_ascii=False) + "\n"
+    return to_json(scan.to_json()) + "\n"

@@ -3,33 +3,29 @@
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from modelsgenesis.config import to_dict
-from modelsgenesis.data.arrays import SCANS, create_groups, scan_path, write_scan
-from modelsgenesis.data.convert import PrepareSettings, convert
-from modelsgenesis.data.index import Source, index_sources, refuse_inside, subject_remark
-from modelsgenesis.data.levels import level_factors
+from modelsgenesis.data.arrays import SCANS, create_groups, scan_path
+from modelsgenesis.data.convert import MODALITIES, PrepareSettings
+from modelsgenesis.data.guarded import guarding
+from modelsgenesis.data.index import Index, Source, index, refuse_inside, subject_remark
+from modelsgenesis.data.job import AUTO, Job, Rejected, Unchanged, Unwritable, process, store_of
+from modelsgenesis.data.lists import REJECTED, without_figures, write_rejected, write_unread
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
-from modelsgenesis.data.tissue import border
-from modelsgenesis.data.volume import read_series, read_volume
-from modelsgenesis.data.voxels import voxel_digest
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.files import only_writer, read_json, write_csv, write_json
-from modelsgenesis.places import located
+from modelsgenesis.files import only_writer, read_json, write_json
+from modelsgenesis.places import writable
 from modelsgenesis.progress import Progress
-from modelsgenesis.tables import read_columns
 from modelsgenesis.types import JSON
 
 SETTINGS = "settings.json"
-REJECTED = "rejected.csv"
-_LIMITS = ("seconds", "largest_gb")  # settings that do not change what is stored
-_COLUMNS = ("path", "series", "reason")
+_CHANGING = ("seconds", "largest_gb", "force", "exclude")
+"""Settings that do not change how a scan is stored."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,11 @@ class PrepareSummary:
         bytes_stored: size on disk of all scans of the store.
         seconds: wall time.
         remark: what a user should know of the subjects; empty where there is nothing to say.
+        unread: suffix, or what else a file is, to the number of files that are not read.
+        excluded: files left out on request.
+        stores: folder of each store to the number of its scans.
+        doubted: scans kept by force although they do not look like their modality.
+        noted: note on a header to the number of scans it is about.
     """
 
     found: int
@@ -53,35 +54,29 @@ class PrepareSummary:
     bytes_stored: int
     seconds: float
     remark: str = ""
-
-
-@dataclass(frozen=True)
-class _Job:
-    source: Source
-    store: Path
-    config: PrepareSettings
-    known: str | None  # digest of the scan the store holds already
-
-
-@dataclass(frozen=True)
-class _Rejected:
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Unwritable:
-    message: str
+    unread: dict[str, int] = field(default_factory=dict)
+    excluded: int = 0
+    stores: dict[str, int] = field(default_factory=dict)
+    doubted: int = 0
+    noted: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class _State:
-    """The store as it grows."""
+    """The stores as they grow: one, or one a modality when scans are sorted."""
 
-    store: Path
-    scans: dict[str, Scan]
+    out: Path
+    config: PrepareSettings
+    scans: dict[str, dict[str, Scan]]  # modality -> identifier -> scan
     rejected: dict[str, tuple[Source, str]] = field(default_factory=dict)
     stored: int = 0
     unchanged: int = 0
+
+    def store(self, modality: str) -> Path:
+        return store_of(self.out, self.config, modality)
+
+    def all_scans(self) -> list[Scan]:
+        return [scan for scans in self.scans.values() for scan in scans.values()]
 
 
 def prepare(
@@ -93,12 +88,13 @@ def prepare(
 ) -> PrepareSummary:
     """Read every scan in `inputs` into the store `out`; sources that it holds already, unchanged, are not read again.
 
-    Scans that cannot be used are listed with the reason in `rejected.csv` of the store. Interrupted at any point, even
-    killed, the next call goes on where it ended, to the same store.
+    Scans that cannot be used, or are not of the modality that was named, are listed with the reason in `rejected.csv`
+    of the store, files that nobody reads in `not_read.csv`. Interrupted at any point, even killed, the next call goes
+    on where it ended, to the same store.
 
     Args:
-        inputs: files, folders and globs, as for `index_sources`.
-        out: the folder of the store.
+        inputs: files, folders and globs, as for `index`.
+        out: the folder of the store; with the modality auto, of a store for each modality: `out/ct`, `out/mr`, ...
         config: how to read; defaults for CT.
         workers: processes, each with one scan in memory; None for one a core.
         wait: when another process is writing to the store, wait for it to end rather than refuse.
@@ -108,155 +104,119 @@ def prepare(
             files of the same name.
         GenesisError: no scan could be used, or the disk is full; what was stored stays good.
     """
-    config, store, began = config or PrepareSettings(), located(out), time.monotonic()
+    config, store, began = config or PrepareSettings(), writable(out), time.monotonic()
     refuse_inside(inputs, store)
-    sources = index_sources(inputs, config.subject)
+    if config.modality == AUTO and config.window is not None:
+        raise UsageError("--window with --modality auto: a window is of one modality; prepare each by itself")
+    with guarding():
+        met = index(inputs, config.subject, config.exclude)
     with only_writer(store, "genesis prepare", wait):
         _agree_on_settings(store, config)
-        create_groups(store)
-        _clear_leftovers(store)
-        state = _State(store, {i: s for i, s in read_manifest(store).items() if scan_path(store, i).is_dir()})
-        _refuse_clashes(sources, state.scans)
-        _store_all(sources, config, workers or os.cpu_count() or 1, state)
-        _finish(state, sources)
-    if not state.scans:
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in _reasons(state).most_common(3))
-        raise GenesisError(f"{store}: none of {len(sources)} scans could be used ({reasons}); see {store / REJECTED}")
+        state = _opened(store, config)
+        _refuse_clashes(met.sources, state)
+        _store_all(met.sources, workers or os.cpu_count() or 1, state)
+        _finish(state, met)
+    reasons = without_figures(reason for _, reason in state.rejected.values())
+    if not state.all_scans():
+        shown = "; ".join(f"{count} x {reason}" for reason, count in list(reasons.items())[:3])
+        raise GenesisError(f"{store}: none of {len(met.sources)} scans could be used ({shown}); see {store / REJECTED}")
+    return _summary(state, met, reasons, time.monotonic() - began)
+
+
+def _summary(state: _State, met: Index, reasons: dict[str, int], seconds: float) -> PrepareSummary:
+    scans = state.all_scans()
     return PrepareSummary(
-        found=len(sources),
+        found=len(met.sources),
         stored=state.stored,
         unchanged=state.unchanged,
-        rejected=dict(_reasons(state).most_common()),
-        bytes_stored=sum(scan.bytes for scan in state.scans.values()),
-        seconds=time.monotonic() - began,
-        remark=subject_remark(sources, config.subject),
+        rejected=reasons,
+        bytes_stored=sum(scan.bytes for scan in scans),
+        seconds=seconds,
+        unread=met.unread_by_kind(),
+        excluded=met.excluded,
+        stores={str(state.store(modality)): len(held) for modality, held in state.scans.items() if held},
+        doubted=sum(bool(scan.doubt) for scan in scans),
+        noted=without_figures(note for scan in scans for note in scan.notes),
+        remark=subject_remark(met.sources, state.config.subject),
     )
 
 
-def _store_all(sources: list[Source], config: PrepareSettings, workers: int, state: _State) -> None:
+def _opened(out: Path, config: PrepareSettings) -> _State:
+    """The stores that are there, cleared of what a killed run left unfinished."""
+    state = _State(out, config, {})
+    for modality in MODALITIES if config.modality == AUTO else (config.modality,):
+        store = state.store(modality)
+        if config.modality != AUTO:
+            create_groups(store)
+        for leftover in (store / SCANS).glob(".*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        held = read_manifest(store).items()
+        state.scans[modality] = {name: scan for name, scan in held if scan_path(store, name).is_dir()}
+    return state
+
+
+def _store_all(sources: list[Source], workers: int, state: _State) -> None:
     """All jobs side by side; those whose worker crashed once more, alone, with the memory for themselves."""
-    again: list[_Job] = []
+    again: list[Job] = []
     with Progress(len(sources), "prepare", "scans") as progress:
-        for job, result in run_jobs(_process, _jobs(sources, config, state), workers, config.seconds):
+        for job, result in run_jobs(process, _jobs(sources, state), workers, state.config.seconds):
             if isinstance(result, Lost) and result.retry:
                 again.append(job)
             else:
                 _take(job.source, result, state)
                 progress.advance(note=f"{len(state.rejected)} rejected")
         for job in again:
-            for _, result in run_jobs(_process, [job], 1, config.seconds):
+            for _, result in run_jobs(process, [job], 1, state.config.seconds):
                 _take(job.source, result, state)
                 progress.advance(note=f"{len(state.rejected)} rejected")
 
 
-def _jobs(sources: Iterable[Source], config: PrepareSettings, state: _State) -> Iterator[_Job]:
+def _jobs(sources: Iterable[Source], state: _State) -> Iterator[Job]:
     for source in sources:
-        known = state.scans.get(source.identifier)
-        yield _Job(source, state.store, config, known.digest if known is not None else None)
+        name = source.identifier
+        known = {modality: held[name].digest for modality, held in state.scans.items() if name in held}
+        yield Job(source, state.out, state.config, known)
 
 
-def _process(job: _Job) -> Scan | _Rejected | _Unwritable | None:
-    """In a worker: read one source and store its array; None when the store holds it already."""
-    import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
-
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # the workers themselves are the parallelism
-    source, config = job.source, job.config
-    try:
-        digest = source.digest()
-        if digest == job.known:
-            return None
-        limit = int(config.largest_gb * 2**30)
-        with _quiet():
-            volume = (
-                read_volume(source.path, largest_bytes=limit)
-                if source.series is None
-                else read_series(source.path, source.files, limit)
-            )
-        voxels = voxel_digest(volume.array)
-        volume, array, intensity = convert(volume, config)
-    except GenesisError as error:
-        return _Rejected(str(error).removeprefix(f"{source.path}: "))
-    try:
-        tissue = None if config.modality == "label" else border(intensity, config.modality)
-        spacing = tuple(float(step) for step in volume.spacing)
-        levels = level_factors(array.shape, spacing, 1 if config.modality == "label" else config.levels)
-        size = write_scan(job.store, source.identifier, array, spacing, levels, volume.measured, tissue)
-    except GenesisError as error:
-        return _Unwritable(str(error))
-    return Scan(
-        id=source.identifier,
-        subject=source.subject,
-        source=str(source.path),
-        digest=digest,
-        shape=array.shape,
-        spacing=spacing,
-        affine=tuple(tuple(row) for row in volume.affine.tolist()),
-        modality=config.modality,
-        intensity=intensity,
-        dtype=array.dtype.name,
-        bytes=size,
-        levels=levels,
-        series=source.series,
-        voxels=voxels,
-        measured=volume.measured,
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what the C++ readers print about damaged files off the progress bar; the list of rejections has it."""
-    kept = os.dup(2)
-    silent = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silent, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(silent)
-
-
-def _take(source: Source, result: Scan | _Rejected | _Unwritable | Lost | None, state: _State) -> None:
-    """Enter the result of one source into the store."""
-    if isinstance(result, _Unwritable):
-        raise GenesisError(f"{result.message}; {len(state.scans)} scans are stored, the same command goes on from here")
+def _take(source: Source, result: Scan | Unchanged | Rejected | Unwritable | Lost, state: _State) -> None:
+    """Enter the result of one source into its store."""
+    if isinstance(result, Unwritable):
+        count = len(state.all_scans())
+        raise GenesisError(f"{result.message}; {count} scans are stored, the same command goes on from here")
     if isinstance(result, Scan):
-        append_scan(state.store, result)
-        state.scans[result.id] = result
+        modality: Any = result.modality
+        store, scans = state.store(modality), state.scans[modality]
+        if not scans and state.config.modality == AUTO:
+            _agree_on_settings(store, replace(state.config, modality=modality))
+        append_scan(store, result)
+        scans[result.id] = result
         state.stored += 1
-    elif result is None:
-        held = state.scans[source.identifier]  # its subject or place may have changed
-        state.scans[held.id] = replace(held, subject=source.subject, source=str(source.path))
+        _remove(result.id, state, but=modality)  # its content is of another kind now
+    elif isinstance(result, Unchanged):
+        scans = state.scans[result.modality]
+        held = scans[source.identifier]  # its subject or place may have changed
+        scans[held.id] = replace(held, subject=source.subject, source=str(source.path))
         state.unchanged += 1
     else:
         state.rejected[source.identifier] = (source, result.reason)
 
 
-def _finish(state: _State, sources: list[Source]) -> None:
-    """Leave a store that does not depend on the order of the work: sorted manifest, sorted list of rejections."""
-    for identifier in state.rejected:
-        if state.scans.pop(identifier, None) is not None:  # it was usable once; its content has changed
-            shutil.rmtree(scan_path(state.store, identifier), ignore_errors=True)
-    write_manifest(state.store, state.scans.values())
-    ours = {(str(source.path), source.series or "") for source in sources}
-    rows = [row for row in _old_rejections(state.store) if (row["path"], row["series"]) not in ours]
-    for source, reason in state.rejected.values():
-        rows.append({"path": str(source.path), "series": source.series or "", "reason": reason})
-    write_csv(state.store / REJECTED, _COLUMNS, sorted(rows, key=lambda row: (row["path"], row["series"])))
+def _remove(identifier: str, state: _State, but: str = "") -> None:
+    for modality, scans in state.scans.items():
+        if modality != but and scans.pop(identifier, None) is not None:
+            shutil.rmtree(scan_path(state.store(modality), identifier), ignore_errors=True)
 
 
-def _old_rejections(store: Path) -> list[dict[str, str]]:
-    """Rejections of earlier calls with other inputs."""
-    path = store / REJECTED
-    if not path.exists():
-        return []
-    rows = read_columns(path, _COLUMNS, blank=("series",), may_be_empty=True)
-    return [dict(zip(_COLUMNS, values, strict=True)) for _, values in rows]
-
-
-def _reasons(state: _State) -> Counter[str]:
-    """Reasons without the figures that differ from scan to scan."""
-    return Counter(reason.split(",")[0].split(" (")[0].split(";")[0] for _, reason in state.rejected.values())
+def _finish(state: _State, met: Index) -> None:
+    """Leave stores that do not depend on the order of the work: sorted manifests, sorted lists."""
+    for identifier in state.rejected:  # it was usable once; its content has changed
+        _remove(identifier, state)
+    for modality, scans in state.scans.items():
+        store = state.store(modality)
+        if scans or (store / MANIFEST).exists() or state.config.modality != AUTO:
+            write_manifest(store, scans.values())
+    write_rejected(state.out, met.sources, state.rejected.values())
+    write_unread(state.out, met.sources, met.unread)
 
 
 def _agree_on_settings(store: Path, config: PrepareSettings) -> None:
@@ -277,11 +237,12 @@ def _agree_on_settings(store: Path, config: PrepareSettings) -> None:
 
 
 def _lasting(values: JSON) -> JSON:
-    return {name: value for name, value in values.items() if name not in _LIMITS}
+    return {name: value for name, value in values.items() if name not in _CHANGING}
 
 
-def _refuse_clashes(sources: list[Source], scans: dict[str, Scan]) -> None:
+def _refuse_clashes(sources: list[Source], state: _State) -> None:
     """A source of the name of a scan made from another file, still there, would take its place."""
+    scans = {scan.id: scan for scan in state.all_scans()}
     for source in sources:
         scan = scans.get(source.identifier)
         if scan is not None and scan.source != str(source.path) and Path(scan.source).exists():
@@ -289,9 +250,3 @@ def _refuse_clashes(sources: list[Source], scans: dict[str, Scan]) -> None:
                 f"{source.path}: the store holds {source.identifier} from {scan.source}; "
                 "prepare both inputs in one command, or into another store"
             )
-
-
-def _clear_leftovers(store: Path) -> None:
-    """Arrays that a killed run left unfinished."""
-    for leftover in (store / SCANS).glob(".*"):
-        shutil.rmtree(leftover, ignore_errors=True)

@@ -14,9 +14,11 @@ import numpy as np
 
 from modelsgenesis.config import digest, to_dict
 from modelsgenesis.data.arrays import SCANS, array_path, create_groups, open_array, scan_path, stored_bytes, write_scan
+from modelsgenesis.data.intensities import describe_intensities
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.levels import level_factors, level_of
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest
+from modelsgenesis.data.plausible import look_at
 from modelsgenesis.data.tissue import Counts, border, count_blocks, read_counts
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.places import located
@@ -194,6 +196,9 @@ def open_store(path: str | Path) -> Store:
     """
     folder = located(path)
     if not (folder / MANIFEST).is_file():
+        sorted_ones = [str(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
+        if sorted_ones:
+            raise GenesisError(f"{folder}: holds a store for each modality; name one: {', '.join(sorted_ones)}")
         raise GenesisError(f"{folder}: is not a prepared store (no {MANIFEST}); make one with genesis prepare")
     scans = read_manifest(folder)
     if not scans:
@@ -242,13 +247,14 @@ def add_scan(
         bytes=write_scan(folder, identifier, array, steps, factors, measured, tissue),
         levels=factors,
         measured=measured,
+        values=look_at(intensity.decode(array)).values,
     )
     append_scan(folder, scan)
     return scan
 
 
 def describe(store: Store) -> dict[str, Any]:
-    """What a store holds, for `genesis info`: counts, modalities, shapes, spacings, and bytes stored and raw."""
+    """What a store holds, for `genesis info`: counts, modalities, shapes, spacings, bytes and intensities."""
     shapes = np.array([(*scan.shape, 1)[:3] for scan in store.scans])
     spacings = np.array([(*scan.spacing, 1.0)[:3] for scan in store.scans])
     raw = sum(int(np.prod(scan.shape)) * np.dtype(scan.dtype).itemsize for scan in store.scans)
@@ -264,6 +270,7 @@ def describe(store: Store) -> dict[str, Any]:
         "bytes_stored": sum(scan.bytes for scan in store.scans),
         "bytes_raw": raw,
         "folder": f"{SCANS}/<id>",
+        **describe_intensities(store.scans),
     }
 
 

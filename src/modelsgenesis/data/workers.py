@@ -6,6 +6,7 @@ one job at a time, so a dead or overdue worker names its job, is replaced, and t
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _START_SECONDS = 300.0
+_BLOCK = 2**20
 
 _SPAWN = multiprocessing.get_context("spawn")  # TensorStore's threads do not survive a fork
 
@@ -137,7 +139,7 @@ def _outcome(worker: _Worker[Job], seconds: float) -> tuple[Any] | None:
         if not worker.connection.poll():
             worker.end()
             return (Lost(f"took longer than {seconds:.0f} seconds", retry=False),)
-        result = worker.connection.recv()
+        result = _receive(worker.connection)
     except (EOFError, OSError):
         worker.end()
         if not worker.ready:
@@ -162,7 +164,7 @@ def exit_cause(code: int | None) -> str:
 def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
     """The life of a worker: announce itself, then answer jobs until the pipe closes."""
     threading.Thread(target=end_with_parent, daemon=True).start()
-    connection.send(None)
+    _send(connection, None)
     while True:
         try:
             job = connection.recv()
@@ -174,7 +176,34 @@ def _work(connection: Connection, function: Callable[[Any], Any]) -> None:
             result = Lost("out of memory", retry=True)
         except Exception as error:  # whatever a library raises on a damaged file must not stop the other jobs
             result = Lost(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", retry=False)
-        connection.send(result)
+        _send(connection, result)
+
+
+def _send(connection: Connection, result: Any) -> None:
+    """Send any value; the voxels of arrays go through the pipe as they are, several times as fast as pickled."""
+    voxels: list[pickle.PickleBuffer] = []
+    rest = pickle.dumps(result, protocol=5, buffer_callback=voxels.append)
+    connection.send((rest, [one.raw().nbytes for one in voxels]))
+    for one in voxels:
+        left = one.raw()
+        while left:
+            left = left[os.write(connection.fileno(), left[:_BLOCK]) :]
+
+
+def _receive(connection: Connection) -> Any:
+    """What `_send` sent; EOFError when the sender died meanwhile."""
+    import numpy as np
+
+    rest, sizes = connection.recv()
+    voxels = [np.empty(size, np.uint8) for size in sizes]
+    for one in voxels:
+        left = one.data
+        while left:
+            count = os.readv(connection.fileno(), [left])
+            if count == 0:
+                raise EOFError
+            left = left[count:]
+    return pickle.loads(rest, buffers=voxels)
 
 
 def end_with_parent() -> None:

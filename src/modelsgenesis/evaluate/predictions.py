@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Discriminator, TypeAdapter, ValidationError
 
-from modelsgenesis.data.volume import read_volume
+from modelsgenesis.data.guarded import read_volume
 from modelsgenesis.data.whole import whole_numbers
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.evaluate.metrics import LEVELS

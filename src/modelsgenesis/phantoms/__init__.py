@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from modelsgenesis.errors import UsageError
-from modelsgenesis.places import located
+from modelsgenesis.places import writable
 from modelsgenesis.types import Shape, Spacing
 
 _CT: Shape = (256, 256, 128)
@@ -68,7 +68,7 @@ def write_phantoms(
         raise UsageError(f"no phantoms called {name!r}; valid: {', '.join(LAYOUTS)}")
     if cases < 1:
         raise UsageError(f"phantoms: --cases {cases} must be 1 or more")
-    folder = located(folder)
+    folder = writable(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: is not empty; choose another --out")
     layout = LAYOUTS[name]

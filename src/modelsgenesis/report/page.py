@@ -1,6 +1,6 @@
 """From what the report has to say to one HTML file: the template, and a policy that forbids every request."""
 
-import json
+import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from modelsgenesis.files import to_json
 from modelsgenesis.report import words
 from modelsgenesis.report.bundle import VERSION, csp_hash, packed_script, source
 from modelsgenesis.report.tables import FORMATS, Table, shown
@@ -86,7 +87,7 @@ def _environment() -> Environment:
         "difference": lambda one: words.signed(one.difference.value),
         "shown": shown,
         "numeric": _is_numeric,
-        "href": quote,
+        "href": lambda path: quote(os.fsencode(path)),
         "script_json": _script_json,
     }
     return environment
@@ -98,5 +99,5 @@ def _is_numeric(table: Table, column: int) -> bool:
 
 def _script_json(value: Any) -> Markup:
     """JSON that cannot end the script element it lies in."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = to_json(value, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.index import walk_files
+from modelsgenesis.data.walk import walk_files
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import Case, Target, TargetTask
 from modelsgenesis.targets.grid import check_grid

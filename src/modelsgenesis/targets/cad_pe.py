@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.data.geometry import Grid
-from modelsgenesis.data.volume import Volume, read_grid, read_volume
+from modelsgenesis.data.guarded import read_grid, read_volume
+from modelsgenesis.data.volume import Volume
 from modelsgenesis.data.whole import whole_numbers
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.grid import OFF_GRID

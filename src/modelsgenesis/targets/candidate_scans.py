@@ -7,8 +7,8 @@ from pathlib import Path
 
 from modelsgenesis.data.formats.dicom import is_dicom
 from modelsgenesis.data.geometry import Grid
+from modelsgenesis.data.guarded import read_grid
 from modelsgenesis.data.index import VOLUME_SUFFIXES
-from modelsgenesis.data.volume import read_grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.base import Case
 from modelsgenesis.targets.candidates import (

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.index import walk_files
+from modelsgenesis.data.walk import walk_files
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import Case, Target, TargetTask
 from modelsgenesis.targets.derived import stamp, write_plain
@@ -196,7 +196,7 @@ def _mask(files: _Files, shape: Shape) -> npt.NDArray[np.uint8]:
 
 def _derive(case: Case, files: _Files) -> None:
     """Write image and mask on one grid, its spacing from CF."""
-    from modelsgenesis.data.volume import read_volume
+    from modelsgenesis.data.guarded import read_volume
 
     volume = read_volume(files.image)
     array = volume.array if volume.array.ndim == 2 else volume.array[..., 0]

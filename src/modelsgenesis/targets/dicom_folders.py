@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsgenesis.data.formats.dicom import NO_SERIES, Header, is_dicom, read_header, stacked
+from modelsgenesis.data import guarded
+from modelsgenesis.data.formats.dicom import NO_SERIES, Header, is_dicom, stacked
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 
@@ -46,7 +47,7 @@ def find_series(data: Path) -> list[SeriesFolder]:
     """
     found: dict[str, SeriesFolder] = {}
     for folder, files in _dicom_folders(data):
-        series = _series(folder, files)
+        series = guarded.call(folder, _series, folder, files)
         first = found.setdefault(series.uid, series) if series.uid else series
         if first is not series:
             raise GenesisError(f"{folder}: the same series as {first.path}; remove one of them")
@@ -107,7 +108,7 @@ def _series(folder: Path, files: tuple[Path, ...]) -> SeriesFolder:
 def _header(path: Path) -> Header | None:
     """The header of `path`; None when it holds no image or names no series."""
     try:
-        header = read_header(path)
+        (header,) = guarded.read_headers(path, [path])
     except GenesisError:
         return None
     return header if header.series != NO_SERIES else None
@@ -118,7 +119,7 @@ def series_grid(series: SeriesFolder) -> tuple[Grid, list[float]]:
 
     Raises GenesisError as `stacked` does: missing or doubled slices, uneven distances, a tilted gantry.
     """
-    headers = [read_header(path) for path in series.files]
+    headers = guarded.read_headers(series.path, series.files)
     others = [one for one in headers if one.series != series.uid]
     if others:
         raise GenesisError(f"{others[0].path}: of another series than {series.files[0].name}; give it its own folder")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.index import walk_files
+from modelsgenesis.data.walk import walk_files
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.tables import read_columns
 from modelsgenesis.targets.base import Case, Target, TargetTask

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from modelsgenesis.data.formats.dicom import DICOM_SUFFIXES, read_header, stacked
+from modelsgenesis.data.formats.dicom import DICOM_SUFFIXES, stacked
 from modelsgenesis.data.geometry import closest_to_lps
-from modelsgenesis.data.volume import Volume, read_series
+from modelsgenesis.data.guarded import read_headers, read_series
+from modelsgenesis.data.volume import Volume
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.spot_cache import SearchedScan
 from modelsgenesis.targets.spots import Found, from_mask, refuse_air
@@ -56,7 +57,7 @@ def _scan(folder: Path, mask: Path, axes: Axes) -> SearchedScan:
     )
     if not files:
         raise GenesisError(f"{folder}: holds no .dcm file; download it again")
-    first = read_header(files[0])
+    (first,) = read_headers(folder, files[:1])
     expected = _ordered((first.columns, first.rows, len(files)), axes)
     size = _declared(mask)
     if size != expected:
@@ -105,6 +106,6 @@ def _read_mask(mask: Path, axes: Axes, folder: Path, files: tuple[Path, ...], vo
         raise GenesisError(f"{mask}: cannot be read as a MATLAB file ({error}); copy it again") from None
     in_order = values if axes == "xyz" else values.transpose(1, 0, 2)
     ranks = {path: rank for rank, path in enumerate(files)}
-    order = [ranks[path] for path in stacked([read_header(path) for path in files], folder).files]
+    order = [ranks[path] for path in stacked(read_headers(folder, files), folder).files]
     clots = (in_order[:, :, order] > 0).astype(np.int32)
     return closest_to_lps(volume.grid).apply(clots)

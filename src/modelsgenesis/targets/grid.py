@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from modelsgenesis.data.geometry import Grid
-from modelsgenesis.data.volume import read_grid
+from modelsgenesis.data.guarded import read_grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.base import Case
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.index import walk_files
+from modelsgenesis.data.walk import walk_files
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import read_json
 from modelsgenesis.targets.base import Case, Target, TargetTask

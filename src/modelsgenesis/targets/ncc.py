@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelsgenesis.config import settings
-from modelsgenesis.data.volume import read_grid
+from modelsgenesis.data.guarded import read_grid
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.targets.base import SIDES, Case, Target, TargetTask
 from modelsgenesis.targets.candidates import (

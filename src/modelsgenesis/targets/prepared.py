@@ -12,8 +12,9 @@ import numpy.typing as npt
 from modelsgenesis.config import digest, settings, to_dict
 from modelsgenesis.data.convert import PrepareSettings
 from modelsgenesis.data.geometry import Affine
+from modelsgenesis.data.lists import REJECTED
 from modelsgenesis.data.manifest import Scan, read_manifest
-from modelsgenesis.data.prepare import REJECTED, prepare
+from modelsgenesis.data.prepare import prepare
 from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
@@ -51,6 +52,7 @@ class ImageSettings:
             pixel_size=self.pixel_size,
             min_slices=1,
             levels=1,
+            force=True,  # cases are listed on purpose: what they do not look like is a warning
         )
 
     def preparing_labels(self) -> PrepareSettings:
@@ -155,6 +157,15 @@ class PreparedTarget:
         if not path.is_file():
             _write_places(path, self._values(case), zero)
         return Places(path, case, self.target)
+
+    def doubts(self) -> list[str]:
+        """A warning when scans do not look like what they are used as; none when all do."""
+        scans = {scan.source: scan for one in self.cases for scan in (*one.images, *([one.label] if one.label else []))}
+        doubted = [scan for scan in scans.values() if scan.doubt]
+        if not doubted:
+            return []
+        first = f"{doubted[0].source} {doubted[0].doubt} (used as {doubted[0].modality})"
+        return [f"{len(doubted)} of {len(scans)} scans do not look like what they are used as: {first}"]
 
     def digest(self) -> str:
         """Identifies the contents of all cases and the meaning of their labels."""

@@ -9,8 +9,7 @@ It does not say where in the slice. Candidates are therefore weakly labelled dar
 
 from pathlib import Path
 
-from modelsgenesis.data.formats.dicom import read_header
-from modelsgenesis.data.volume import read_series
+from modelsgenesis.data.guarded import read_headers, read_series
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.tables import read_columns
 from modelsgenesis.targets.candidates import first_few, plural
@@ -87,11 +86,10 @@ def _scan(folder: Path, labels: dict[str, Slices], table: Path) -> SearchedScan:
 def _weak(folder: Path, files: tuple[Path, ...], slices: Slices) -> Found:
     """The candidates of one series; see the text of this module."""
     heights = {}
-    for path in files:
-        position = read_header(path).position
-        if position is None:
-            raise GenesisError(f"{path}: a slice without position; copy it again")
-        heights[path.stem] = position[2]
+    for one in read_headers(folder, files):
+        if one.position is None:
+            raise GenesisError(f"{one.path}: a slice without position; copy it again")
+        heights[one.path.stem] = one.position[2]
     ordered = sorted(slices, key=heights.__getitem__)
     runs = _runs([(heights[sop], slices[sop]) for sop in ordered])
     spots = [point for point, _ in dark_spots(read_series(folder, files))]

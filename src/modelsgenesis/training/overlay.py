@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelsgenesis.files import replacing
+from modelsgenesis.files import readable, replacing
 from modelsgenesis.types import FloatArray, Spacing
 
 COLOURS = ("tab:red", "tab:cyan", "tab:orange", "tab:green", "tab:pink", "tab:blue", "tab:olive", "tab:purple")
@@ -45,7 +45,7 @@ def draw_overlays(path: Path, cases: Sequence[Overlay]) -> None:
         columns = {"image": None, "truth": truth, "prediction": prediction}
         for axis, (title, labels) in zip(row, columns.items(), strict=True):
             axis.set_axis_off()
-            axis.set_title(f"{case.name}, {title}" if labels is None else title, fontsize=8)
+            axis.set_title(f"{readable(case.name)}, {title}" if labels is None else title, fontsize=8, parse_math=False)
             aspect = case.spacing[1] / case.spacing[0]
             axis.imshow(image[:, :, z].T, cmap="gray", vmin=0, vmax=1, aspect=aspect)
             shown = np.zeros((1, 1), np.uint8) if labels is None else labels[:, :, z].T

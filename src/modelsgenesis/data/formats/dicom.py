@@ -23,6 +23,7 @@ from modelsgenesis.data.formats.dicom_tags import DICOM_SUFFIXES, load, named, o
 from modelsgenesis.data.formats.dicom_values import lowest, picture_ends, read_rescale
 from modelsgenesis.data.formats.integrity import LARGEST_BYTES
 from modelsgenesis.data.geometry import Grid
+from modelsgenesis.data.walk import OTHER_SUFFIXES
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import FloatArray
 
@@ -38,10 +39,6 @@ __all__ = [
     "stacked",
 ]
 
-_OTHER_SUFFIXES = (
-    *(".csv", ".tsv", ".xlsx", ".txt", ".md", ".log", ".pdf", ".html", ".xml", ".json", ".jsonl", ".yaml", ".yml"),
-    *(".py", ".gz", ".bz2", ".zip", ".tar", ".npy", ".npz", ".mat", ".raw", ".zraw"),
-)
 _MAGIC_OFFSET = 128
 _FLOAT32_BYTES = 4
 _SCATTERED = 4  # so many slices under as many UIDs are one scan
@@ -58,10 +55,9 @@ _TAGS = tags_of(
 
 def is_dicom(path: Path) -> bool:
     """Whether the file is DICOM: by its suffix, or by the mark inside unless its suffix is that of something else."""
-    if path.suffix.lower() in DICOM_SUFFIXES:
-        return True
-    if path.suffix.lower() in _OTHER_SUFFIXES:  # so that a folder of tables is not opened file by file
-        return False
+    suffix = path.suffix.lower()
+    if suffix in DICOM_SUFFIXES or suffix in OTHER_SUFFIXES:
+        return suffix in DICOM_SUFFIXES
     try:
         with path.open("rb") as handle:
             handle.seek(_MAGIC_OFFSET)
