@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from modelsgenesis.evaluate.collect import evaluate_run
+from modelsgenesis.evaluate.examples import read_examples
 from modelsgenesis.finetune import FinetuneSettings, finetune
 from modelsgenesis.predict import predict
 from modelsgenesis.targets.patches import PatchSettings
@@ -18,13 +19,13 @@ from modelsgenesis.training.settings import LoopSettings, OptimSettings
 
 SHAPE = (18, 17, 16)
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
-LOOP = LoopSettings(steps=2, batch_size=2, validate_every=2, precision="32-true", accelerator="cpu", workers=0)
+LOOP = LoopSettings(steps=40, batch_size=2, validate_every=20, precision="32-true", accelerator="cpu", workers=0)
 SETTINGS: dict[str, Any] = {
     "images": ImageSettings(modality="mr"),
     "patch": PatchSettings((16, 16, 16)),
     "backbone": BackboneChoice(width=2),
     "loop": LOOP,
-    "optim": OptimSettings("adam", lr=1e-3, weight_decay=0.0, schedule="constant", warmup_steps=0),
+    "optim": OptimSettings("adam", lr=2e-2, weight_decay=0.0, schedule="constant", warmup_steps=0),
 }
 
 
@@ -67,6 +68,8 @@ def test_decathlon_in_4d_with_ignored_voxels(tmp_path: Path) -> None:
     truth = np.rint(nib.load(case["truth"]).get_fdata())
     of_truth, of_network = truth == 1, (predicted == 1) & (truth != 2)
     assert row["dice"] == pytest.approx(2 * (of_truth & of_network).sum() / (of_truth.sum() + of_network.sum()))
+    assert (of_network != (predicted == 1)).any(), "something is predicted where it counts nowhere"
+    assert [one.score for one in read_examples(run.predictions)] == [pytest.approx(row["dice"])]
     summary = predict(run.path, [data / f"imagesTr/{case['case']}.nii.gz"], tmp_path / "again")
     assert summary.predicted == 1
     again = nib.load(tmp_path / "again" / f"{case['case']}.nii.gz")

@@ -191,7 +191,8 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
                 reason = str(error).removeprefix(f"{sources[0].path}: ")
                 rejected.append({"path": str(sources[0].path), "reason": reason})
             else:
-                for source, volume in zip(sources, volumes, strict=True):
+                of_each = sources * len(volumes) if len(sources) == 1 else sources  # one file may hold all channels
+                for source, volume in zip(of_each, volumes, strict=True):
                     if said := predictor.doubt(volume):
                         doubted.append({"path": str(source.path), "warning": said})
                         progress.say(f"warning: {readable(str(source.path))}: {said}")

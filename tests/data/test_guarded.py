@@ -109,8 +109,9 @@ def crash_on_slices(files: list[Path]) -> object:
 
 
 def test_a_header_that_crashes_its_reader_costs_its_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modelsgenesis.data import index
     from tests.data.test_dicom import write_series
+
+    from modelsgenesis.data import index
 
     write_series(tmp_path / "ct", "1.2.1", 4)
     (tmp_path / "ct/0.bad").write_bytes((tmp_path / "ct/1.2.1-0").read_bytes())

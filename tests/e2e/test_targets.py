@@ -21,7 +21,7 @@ FLAGS = {
     "lcs": VOLUME,
     "organs": VOLUME,
     "bms": f"{VOLUME} --options modalities flair,t1ce",
-    "dxc": IMAGE,
+    "dxc": f"{IMAGE} --split.validation 0.5",
     "iuc": IMAGE,
     "cubs": IMAGE,
     "medmnist": IMAGE,
