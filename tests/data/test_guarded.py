@@ -109,7 +109,7 @@ def crash_on_slices(files: list[Path]) -> object:
 
 
 def test_a_header_that_crashes_its_reader_costs_its_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.data.test_dicom import write_series
+    from tests.data.formats.test_dicom import write_series
 
     from modelsgenesis.data import index
 

@@ -185,7 +185,7 @@ def test_what_is_no_ct_is_listed_with_the_way_to_keep_it(mixed: Path) -> None:
 
 
 def test_dicom_says_what_it_is(tmp_path: Path) -> None:
-    from tests.data.test_dicom import write_series
+    from tests.data.formats.test_dicom import write_series
 
     write_series(tmp_path / "in/ct", "1.2.1", 4)
     write_series(tmp_path / "in/pet", "1.2.2", 4, Modality="PT")

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.test_dicom import write_series
+from tests.data.formats.test_dicom import write_series
 
 from modelsgenesis import cli
 from modelsgenesis.files import write_json
