@@ -11,6 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.targets.base import Target
 from modelsgenesis.targets.iuc import CLASSES, TASK
+from modelsgenesis.targets.prepared import ImageSettings, prepare_target
 
 COLUMNS = ["path", "patient", "video", "frame", "x", "y", "label"]
 
@@ -59,14 +60,28 @@ def test_places_share_their_frame(tmp_path: Path) -> None:
     assert read(tmp_path / "rois.csv") == target
 
 
-def test_pixels_become_millimetres(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pixel_size", [None, 0.06])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_place_is_that_pixel_whatever_the_size_of_pixels(
+    tmp_path: Path, suffix: str, pixel_size: float | None
+) -> None:
+    """The resolution that a TIFF tells is that of a screen."""
     lines = rows(3)
-    for line in lines:
-        line["path"] = line["path"].replace("png", "tif")
+    for number, line in enumerate(lines):
+        line["path"] = line["path"].replace("png", suffix)
+        line["x"], line["y"] = 4 + 3 * (number % 3), 9
         write_frame(tmp_path / line["path"], 0.5)
-    centre = read(write(tmp_path, lines)).cases[1].centre
-    assert centre is not None
-    assert centre == pytest.approx((2.5, 4.5), rel=1e-3)
+        pixels = np.zeros((20, 30), np.uint8)
+        for other in range(3):
+            pixels[9, 4 + 3 * other] = 100 + other
+        sitk.WriteImage(sitk.GetImageFromArray(pixels), str(tmp_path / line["path"]))
+    target = read(write(tmp_path, lines))
+    images = ImageSettings(modality="image", pixel_size=pixel_size)
+    prepared = prepare_target(target, images, tmp_path / "cache")
+    for case in prepared.cases:
+        cut = prepared.image_around(case, case.centre, (3, 3))
+        column = int(case.case.id.split("__")[-1].split("-")[0])
+        assert round(255 * float(cut[0, 1, 1])) == 100 + (column - 4) // 3
 
 
 def test_the_papers_shares_and_a_split_of_ones_own(tmp_path: Path) -> None:
@@ -113,7 +128,7 @@ def test_what_is_missing(tmp_path: Path) -> None:
     assert read(write(tmp_path, [line for line in rows(3) if line["label"] != "bulb"])).notes[0] == "no line is bulb"
     write(tmp_path, rows(3))
     (tmp_path / "frames" / "v1.png").write_bytes(b"junk")
-    with pytest.raises(GenesisError, match=r"v1\.png: unreadable"):
+    with pytest.raises(GenesisError, match=r"v1\.png: not a PNG file"):
         read(tmp_path)
     (tmp_path / "frames" / "v1.png").unlink()
     with pytest.raises(GenesisError, match=r"line 5: .*v1\.png: no such file"):

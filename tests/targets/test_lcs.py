@@ -121,7 +121,7 @@ def test_mistakes_name_the_file(tmp_path: Path) -> None:
         read(tmp_path)
     (tmp_path / "b" / "volume-3.nii.gz").unlink()
     (tmp_path / "a" / "segmentation-3.nii").write_bytes(b"<html>404</html>" * 40)
-    with pytest.raises(GenesisError, match=r"segmentation-3\.nii: unreadable"):
+    with pytest.raises(GenesisError, match=r"segmentation-3\.nii: not a NIfTI file"):
         read(tmp_path)
 
 

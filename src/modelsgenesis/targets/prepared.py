@@ -12,6 +12,7 @@ import numpy.typing as npt
 from modelsgenesis.config import digest, settings, to_dict
 from modelsgenesis.data.convert import PrepareSettings
 from modelsgenesis.data.geometry import Affine
+from modelsgenesis.data.index import IMAGE_SUFFIXES
 from modelsgenesis.data.lists import REJECTED
 from modelsgenesis.data.manifest import Scan, read_manifest
 from modelsgenesis.data.prepare import prepare
@@ -240,6 +241,13 @@ class Places:
         return tuple(int(index) for index in places[int(rng.integers(len(places)))])
 
 
+def _at_its_pixels(case: Case, pixel_size: float | None) -> Case:
+    """The case with its centre in mm: in files that do not tell the size of their pixels it counts pixels."""
+    if pixel_size is None or case.centre is None or not case.images[0].name.lower().endswith(IMAGE_SUFFIXES):
+        return case
+    return replace(case, centre=tuple(pixel_size * place for place in case.centre))
+
+
 def prepare_target(target: Target, images: ImageSettings, cache: Path) -> PreparedTarget:
     """Read every scan of `target` into stores below `cache`, or find them there.
 
@@ -256,7 +264,7 @@ def prepare_target(target: Target, images: ImageSettings, cache: Path) -> Prepar
     labels = _scans(maps, folder / "labels", images.preparing_labels()) if maps else {}
     cases = [
         PreparedCase(
-            case,
+            _at_its_pixels(case, images.pixel_size),
             tuple(found[str(path)] for path in case.images),
             labels[str(case.label)] if isinstance(case.label, Path) else None,
         )
