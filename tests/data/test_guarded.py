@@ -92,11 +92,11 @@ def test_without_a_guard_readers_run_here(tmp_path: Path) -> None:
 
 def crash_on_header(path: Path) -> object:
     """In place of the reader of DICOM headers."""
-    from modelsgenesis.data.formats.dicom import read_slice
+    from modelsgenesis.data.formats.dicom import read_header
 
     if path.name.endswith("bad"):
         os.kill(os.getpid(), signal.SIGSEGV)
-    return read_slice(path)
+    return read_header(path)
 
 
 def crash_on_folder(folder: Path) -> object:  # noqa: ARG001 - as the real one
@@ -104,19 +104,18 @@ def crash_on_folder(folder: Path) -> object:  # noqa: ARG001 - as the real one
     return None
 
 
-def crash_on_slices(files: list[Path]) -> object:
+def crash_on_headers(files: list[Path]) -> object:
     return [crash_on_header(file) for file in files]
 
 
 def test_a_header_that_crashes_its_reader_costs_its_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.data.test_dicom import write_series
-
     from modelsgenesis.data import index
+    from tests.data.formats.test_dicom import write_series
 
     write_series(tmp_path / "ct", "1.2.1", 4)
     (tmp_path / "ct/0.bad").write_bytes((tmp_path / "ct/1.2.1-0").read_bytes())
     monkeypatch.setattr(index, "list_series", crash_on_folder)
-    monkeypatch.setattr(guarded, "_slices", crash_on_slices)
+    monkeypatch.setattr(guarded, "_headers", crash_on_headers)
     with guarding():
         sources = index_sources([tmp_path])
     found = sorted((source.series or "", len(source.files), source.path.name) for source in sources)

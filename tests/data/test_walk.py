@@ -110,7 +110,7 @@ def test_more_formats_are_found(tmp_path: Path) -> None:
 
 
 def test_dicom_is_known_by_its_mark_whatever_its_suffix(tmp_path: Path) -> None:
-    from tests.data.test_dicom import write_series
+    from tests.data.formats.test_dicom import write_series
 
     write_series(tmp_path / "ct", "1.2.1", 3)
     for file in sorted((tmp_path / "ct").iterdir()):

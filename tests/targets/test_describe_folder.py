@@ -6,12 +6,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.test_dicom import write_series
 
 from modelsgenesis import cli
 from modelsgenesis.files import write_json
 from modelsgenesis.targets import describe_folder as module
 from modelsgenesis.targets.describe_folder import describe_folder
+from tests.data.formats.test_dicom import write_series
 
 
 def save(path: Path, shape: tuple[int, ...], spacing: tuple[float, ...] = (1.0, 1.0, 2.0)) -> None:
