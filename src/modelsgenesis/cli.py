@@ -415,9 +415,13 @@ def _facts(choice: Any) -> "JSON":
     if not path.exists():
         hint = meant(target, TARGETS.names())
         raise UsageError(f"{choice.what}: no such file or folder, and no target task; {hint}check the path")
-    from modelsgenesis.data.manifest import MANIFEST
+    from modelsgenesis.data.manifest import MANIFEST, read_manifest
     from modelsgenesis.data.store import describe, open_store
 
+    below = [place.parent for place in sorted(path.glob(f"*/{MANIFEST}"))]
+    if not (path / MANIFEST).exists() and below:
+        counts = {place: len(open_store(place).scans) for place in below if read_manifest(place)}
+        return {"stores": [f"{place}: {count} scans" for place, count in counts.items()]}
     if not (path / MANIFEST).exists():
         from modelsgenesis.targets.describe_folder import describe_folder
 

@@ -191,11 +191,9 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
                 reason = str(error).removeprefix(f"{sources[0].path}: ")
                 rejected.append({"path": str(sources[0].path), "reason": reason})
             else:
-                of_each = sources * len(volumes) if len(sources) == 1 else sources  # one file may hold all channels
-                for source, volume in zip(of_each, volumes, strict=True):
-                    if said := predictor.doubt(volume):
-                        doubted.append({"path": str(source.path), "warning": said})
-                        progress.say(f"warning: {readable(str(source.path))}: {said}")
+                for path, said in _unlike(predictor, sources, volumes).items():
+                    doubted.append({"path": path, "warning": said})
+                    progress.say(f"warning: {readable(path)}: {said}")
                 found = predictor.predict(given, name, out)
                 entries.append({"case": name, "subject": sources[0].subject, **found, "truth": None})
             progress.advance(note=f"{len(rejected)} rejected")
@@ -208,6 +206,13 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
     if predictor.recipe.task != "segmentation":
         _write_table(out / TABLE, predictor.recipe, entries)
     return PredictSummary(out, len(entries), len(rejected), len(doubted), met.unread_by_kind())
+
+
+def _unlike(predictor: Predictor, sources: Sequence[Source], volumes: Sequence[Volume]) -> dict[str, str]:
+    """File -> why it does not look like what the network was trained on; a file may hold all channels."""
+    paths = [str(source.path) for source in sources]
+    named = zip(paths * len(volumes) if len(paths) == 1 else paths, volumes, strict=False)
+    return {path: said for path, volume in named if (said := predictor.doubt(volume))}
 
 
 def _grouped(sources: Sequence[Source], channels: int) -> dict[str, list[Source]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from modelsgenesis.cli import main
 from modelsgenesis.data.convert import PrepareSettings
 from modelsgenesis.data.index import index_sources
 from modelsgenesis.data.intensities import describe_intensities
@@ -133,6 +134,7 @@ def test_what_it_is_is_not_doubted(case: str) -> None:
         ("SR", "label", "SR (a report)"),
         ("DX", "ct", "its Modality is DX"),
         ("CT", "image", "its Modality is CT"),
+        ("SC", "ct", "its Modality is SC (a screen capture) and not ct"),
         ("XYZ", "ct", "its Modality is XYZ and not ct"),
     ],
 )
@@ -190,13 +192,11 @@ def test_dicom_says_what_it_is(tmp_path: Path) -> None:
     write_series(tmp_path / "in/ct", "1.2.1", 4)
     write_series(tmp_path / "in/pet", "1.2.2", 4, Modality="PT")
     prepare([tmp_path / "in"], tmp_path / "store", PrepareSettings(min_slices=3), workers=1)
-    if not read_volume(tmp_path / "in/pet").modality:
-        pytest.skip("the reader of DICOM does not tell the modality")
     assert [scan.series for scan in open_store(tmp_path / "store").scans] == ["1.2.1"]
     assert rejected(tmp_path / "store")["pet"].startswith("its Modality is PT (PET) and not ct; leave it out")
 
 
-def test_a_mixed_folder_is_sorted_into_stores(mixed: Path) -> None:
+def test_a_mixed_folder_is_sorted_into_stores(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     auto = PrepareSettings(modality="auto")
     summary = prepare([mixed / "in"], mixed / "out", auto, workers=1)
     kinds = {"ct": ["ct0", "ct1"], "mr": ["t1"], "label": ["ct0_seg"], "image": ["xray"]}
@@ -209,6 +209,9 @@ def test_a_mixed_folder_is_sorted_into_stores(mixed: Path) -> None:
     assert "may be CT or MR (-160 to 240); prepare it by itself" in rejected(mixed / "out")["crop.nii"]
     with pytest.raises(GenesisError, match="holds a store for each modality; name one: .*/out/ct, .*/out/image"):
         open_store(mixed / "out")
+    with pytest.raises(SystemExit, match="0"):
+        main(["info", str(mixed / "out")])
+    assert f"{mixed / 'out/ct'}: 2 scans" in capsys.readouterr().out
     again = prepare([mixed / "in"], mixed / "out", auto, workers=1)
     assert (again.stored, again.unchanged) == (0, 5)
     save(mixed / "in/t1.nii", ct(9))  # the file of that name is another kind now

@@ -43,7 +43,7 @@ def as_msd(folder: Path) -> Path:
         {"image": f"./imagesTr/{name}_0000.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in ("a", "b", "c")
     ]
     junk = {"image": "./imagesTr/._a_0000.nii.gz", "label": "./labelsTr/._a.nii.gz"}
-    (folder / "imagesTr" / "._a_0000.nii.gz").write_bytes(b"junk")
+    (folder / "imagesTr" / "._a_0000.nii.gz").write_bytes(bytes.fromhex("00051607") + b"junk")
     labels = {str(value): name for name, value in VALUES.items()}
     write_json(folder / "dataset.json", {"labels": labels, "training": [*training, junk], "relase": "1.0"})
     return folder

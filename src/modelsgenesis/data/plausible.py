@@ -30,14 +30,15 @@ KINDS = {
     **dict.fromkeys(("MR",), "mr"),
     **dict.fromkeys(("SEG",), "label"),
     **dict.fromkeys(("CR", "DX", "MG", "RF", "RG", "XA", "PX", "IO", "US", "IVUS", "BI", "TG", "DG"), "image"),
-    **dict.fromkeys(("ES", "GM", "SM", "XC", "OP", "OPT", "OCT", "IVOCT", "BMD", "HC"), "image"),
+    **dict.fromkeys(("ES", "GM", "SM", "XC", "OP", "OPT", "OCT", "IVOCT", "BMD", "HC", "SC"), "image"),
 }
 """DICOM's Modality -> the modality that `genesis prepare` has for it."""
-UNSAID = ("", "OT", "SC", "UN")
-"""Modalities that say nothing: other, secondary capture, as converters write them."""
+UNSAID = ("", "OT", "UN")
+"""Modalities that say nothing: other, as converters write them."""
 _NAMES = {
     "PT": "PET", "NM": "nuclear medicine", "SEG": "a segmentation", "RTDOSE": "a radiotherapy dose",
     "RTSTRUCT": "contours", "SR": "a report", "PR": "a presentation state", "CT": "CT", "MR": "MR",
+    "SC": "a screen capture",
 }  # fmt: skip
 _KEEP = "leave it out with --exclude, or keep it with --force"
 

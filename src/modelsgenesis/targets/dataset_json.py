@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from modelsgenesis.data.index import SUFFIXES
+from modelsgenesis.data.walk import is_shadow
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import read_json
 from modelsgenesis.places import listed
@@ -80,7 +81,11 @@ def read_description(path: Path) -> Described:
         return _nnunet(path, description, labels, modalities)
     if not isinstance(description.get("training"), list):
         raise GenesisError(f"{path}: needs training (a list of image and label), or channel_names and file_ending")
-    cases = [_listed(entry, path, max(len(modalities), 1)) for entry in description["training"] if not _is_junk(entry)]
+    cases = [
+        _listed(entry, path, max(len(modalities), 1))
+        for entry in description["training"]
+        if not _is_junk(entry, path.parent)
+    ]
     return Described(labels, _told_apart(cases, path.parent), modalities=modalities)
 
 
@@ -120,10 +125,13 @@ def _value(name: str, value: Any, path: Path) -> int:
     return int(text)
 
 
-def _is_junk(entry: Any) -> bool:
-    """What macOS leaves behind, where it found its way into the list."""
+def _is_junk(entry: Any, folder: Path) -> bool:
+    """What macOS leaves behind, where it found its way into the list; a scan that is only called so is none."""
     image = entry.get("image") if isinstance(entry, dict) else None
-    return isinstance(image, str) and image.replace("\\", "/").rpartition("/")[2].startswith(_JUNK)
+    if not isinstance(image, str) or not image.replace("\\", "/").rpartition("/")[2].startswith(_JUNK):
+        return False
+    place = listed(folder, image)
+    return not place.exists() or place.name == ".DS_Store" or is_shadow(place)
 
 
 def _listed(entry: Any, path: Path, channels: int) -> Case:

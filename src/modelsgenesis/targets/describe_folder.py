@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from modelsgenesis.data.geometry import Grid
+from modelsgenesis.data.guarded import read_grid
 from modelsgenesis.data.index import Source, index_sources
-from modelsgenesis.data.volume import read_grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.progress import Progress
 from modelsgenesis.targets.base import Target

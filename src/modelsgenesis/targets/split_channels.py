@@ -35,7 +35,7 @@ def part_channels(cases: Sequence[Case], modalities: Sequence[str], cache: Path,
 
     Raises GenesisError naming the image when it holds another number of channels than `described` names.
     """
-    from modelsgenesis.data.volume import count_channels
+    from modelsgenesis.data.guarded import count_channels
 
     found: list[Case] = []
     sources: dict[Path, Path] = {}
@@ -63,7 +63,8 @@ def _places(image: Path, count: int, cache: Path) -> list[Path]:
 
 def _write(sources: Mapping[Path, Path], case: Case) -> None:
     """Write the channels of a case that are not there yet, each atomically and as its source stores it."""
-    from modelsgenesis.data.volume import read_channels, write_volume
+    from modelsgenesis.data.guarded import read_channels
+    from modelsgenesis.data.volume import write_volume
 
     for source in dict.fromkeys(sources[image] for image in case.images if image in sources):
         places = [image for image in case.images if sources.get(image) == source]
