@@ -48,7 +48,7 @@ def test_folder_above_and_named_twice(folder: Path) -> None:
         ("manifest.json", "{", "cannot be read as JSON"),
         ("manifest.json", '{"finished": true}', "damaged (KeyError"),
         ("evaluation/summary.json", "[]", "damaged (TypeError"),
-        ("evaluation/cases.csv", "case\n1\n", "damaged (KeyError"),
+        ("evaluation/cases.csv", "case\n1\n", "lacks the column"),
         ("config.yaml", "a: [", "damaged"),
         ("predictions/cases.json", None, "cases.json"),
     ],

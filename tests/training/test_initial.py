@@ -44,7 +44,7 @@ def test_provenance_of_runs_and_files(tmp_path: Path) -> None:
     assert provenance_of(f"run:{tmp_path}") == {"modality": "ct"}
     assert provenance_of(f"file:{tmp_path / 'weights.safetensors'}") == {"modality": "ct"}
     assert provenance_of("scratch:he") == {}
-    with pytest.raises(GenesisError, match="is the run finished"):
+    with pytest.raises(GenesisError, match="no such folder"):
         provenance_of(f"run:{tmp_path / 'none'}")
 
 

@@ -200,8 +200,8 @@ def test_a_uid_for_each_slice_is_said_to_be_that(tmp_path: Path) -> None:
     with pytest.raises(GenesisError, match=reason):
         read_volume(tmp_path)
     with pytest.raises(GenesisError, match="none of 1 scans"):
-        prepare([tmp_path], tmp_path / "store", PrepareSettings(), workers=1)
-    with (tmp_path / "store" / "rejected.csv").open() as handle:
+        prepare([tmp_path], tmp_path.with_name(f"{tmp_path.name}-store"), PrepareSettings(), workers=1)
+    with (tmp_path.with_name(f"{tmp_path.name}-store") / "rejected.csv").open() as handle:
         assert "each of its 5 files has another SeriesInstanceUID" in next(csv.DictReader(handle))["reason"]
 
 
@@ -263,5 +263,5 @@ def test_prepare_keeps_the_patient_of_another_alphabet(tmp_path: Path) -> None:
     for z in range(16):
         stored = np.random.default_rng(z).integers(0, 2000, (16, 16)).astype(np.int16)
         write_slice(tmp_path / f"{z}.dcm", stored, z, SpecificCharacterSet="ISO_IR 100", PatientID="MÜLLER")
-    assert prepare([tmp_path], tmp_path / "store", PrepareSettings(), workers=1).stored == 1
-    assert open_store(tmp_path / "store").scans[0].subject == "MÜLLER"
+    assert prepare([tmp_path], tmp_path.with_name(f"{tmp_path.name}-store"), PrepareSettings(), workers=1).stored == 1
+    assert open_store(tmp_path.with_name(f"{tmp_path.name}-store")).scans[0].subject == "MÜLLER"
