@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from modelsgenesis.files import readable
 from modelsgenesis.places import located
 
 if TYPE_CHECKING:
-    from modelsgenesis.types import JSON
+    pass
 
 Arguments = Sequence[str]
 SCANS = "Files, folders (searched with all below them) and globs."
@@ -33,6 +34,9 @@ def main(arguments: Arguments | None = None) -> None:
     except KeyboardInterrupt:
         print("genesis: interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # who reads the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
+        sys.exit(1)
     except Exception as error:
         _explain(f"unexpected {type(error).__name__}: {error} (--debug shows where; please report it)", debug)
         sys.exit(1)
@@ -376,66 +380,14 @@ def info(given: Arguments) -> None:
         ),
     ]
     choice = _parse("info", dataclasses.make_dataclass("Info", fields), given, info.__doc__)
-    facts = _facts(choice)
+    from modelsgenesis.about import facts_of, installation, shown
+
+    about = facts_of(choice.what, choice.data, choice.options, choice.verify) if choice.what else installation(COMMANDS)
     if choice.json:
-        print(json.dumps(facts, indent=2))
+        print(json.dumps(about, indent=2))
         return
-    for name, value in facts.items():
-        print("\n".join(_shown(name, value)))
-
-
-def _shown(name: str, value: Any) -> list[str]:
-    """A fact as lines: a list has one an entry."""
-    if isinstance(value, list):
-        return [f"{name if index == 0 else '':<14} {entry}" for index, entry in enumerate(value or ["none"])]
-    shown = ", ".join(f"{key} {entry}" for key, entry in value.items()) if isinstance(value, dict) else value
-    return [f"{name:<14} {shown}"]
-
-
-def _facts(choice: Any) -> "JSON":
-    from modelsgenesis.run import PACKAGES, Run, versions
-    from modelsgenesis.targets import TARGETS
-    from modelsgenesis.targets.describe import describe_data, describe_task
-
-    if choice.what is None:
-        return {"commands": ", ".join(COMMANDS), "targets": ", ".join(TARGETS.names()), "versions": versions(PACKAGES)}
-    path, target = located(choice.what), choice.what.lower()
-    if choice.data is not None:
-        return describe_data(target, choice.data, choice.options, choice.verify)
-    if Run(path).exists:
-        return Run(path).manifest()
-    if target in TARGETS.names() and not path.exists():
-        from modelsgenesis.finetune import recipe_facts
-
-        return {**describe_task(target), "recipe": recipe_facts(target)}
-    if path.is_file():
-        from modelsgenesis.models.weights import describe_weights
-
-        return describe_weights(path)
-    if not path.exists():
-        hint = meant(target, TARGETS.names())
-        raise UsageError(f"{choice.what}: no such file or folder, and no target task; {hint}check the path")
-    from modelsgenesis.data.manifest import MANIFEST, read_manifest
-    from modelsgenesis.data.store import describe, open_store
-
-    below = [place.parent for place in sorted(path.glob(f"*/{MANIFEST}"))]
-    if not (path / MANIFEST).exists() and below:
-        counts = {place: len(open_store(place).scans) for place in below if read_manifest(place)}
-        return {"stores": [f"{place}: {count} scans" for place, count in counts.items()]}
-    if not (path / MANIFEST).exists():
-        from modelsgenesis.targets.describe_folder import describe_folder
-
-        return describe_folder(path)
-    store = open_store(path)
-    facts = describe(store)
-    if choice.verify:
-        problems = store.verify()
-        if problems:
-            raise GenesisError(
-                f"{path}: {len(problems)} of {len(store.scans)} scans are damaged: {'; '.join(problems)}"
-            )
-        facts["verified"] = "every scan reads to its checksums"
-    return facts
+    for name, value in about.items():
+        print("\n".join(shown(name, value)))
 
 
 def _training_command(name: str, fields: list[Any], cls: type[Any], base: Any) -> Any:
