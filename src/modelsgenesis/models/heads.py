@@ -41,15 +41,13 @@ class DenseNetwork(nn.Module):
 
     @torch.no_grad()
     def expect(self, shares: Tensor) -> None:
-        """Start a new head from how common the classes are: it predicts `shares` (outputs,), above 0, everywhere (the
-        prior of Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017), whatever the features are.
+        """Start a new head from how common the classes are: `shares` (outputs,), above 0, becomes what it predicts of
+        features that are all 0 (the prior of Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017).
 
-        Random weights would speak for one class and against another before anything is learnt. Where they speak
-        against a structure that resembles its surroundings, as the liver does, hundreds of steps go by until it is
-        predicted anywhere, or the training ends before: with random weights 2 of 20 trainings of `organs` ended with
-        a liver of Dice 0, both with the seed whose random head was against it.
+        Features lie behind a ReLU. A head that starts undecided first learns that they speak for the background, which
+        is most of an image; a small network may then show a structure by no feature at all, and how sure it can be is
+        left to the bias alone, which the optimiser moves slowly.
         """
-        self.out_tr.final_conv.weight.zero_()
         self.out_tr.final_conv.bias.copy_(shares.log())  # type: ignore[union-attr]
 
 
