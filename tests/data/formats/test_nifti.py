@@ -264,3 +264,12 @@ def test_two_dimensions(tmp_path: Path) -> None:
     volume = read_volume(tmp_path / "flat.nii")
     np.testing.assert_array_equal(volume.array, array)
     np.testing.assert_allclose(volume.spacing, (0.5, 0.7), rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [10, 170, 65536])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_header_extensions_are_passed_over(tmp_path: Path, suffix: str, size: int) -> None:
+    image = nibabel.Nifti1Image(ARRAY, SFORM)
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension(4, b"x" * size))
+    nibabel.save(image, tmp_path / f"scan{suffix}")
+    check_as_nibabel(read_volume(tmp_path / f"scan{suffix}"), tmp_path / f"scan{suffix}")

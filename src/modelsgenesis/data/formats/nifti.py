@@ -6,7 +6,6 @@ Whether a file is compressed, and which NIfTI it is, its content says; its name 
 import bz2
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -181,12 +180,12 @@ def _header(path: Path, head: bytes | bytearray) -> Any:
         if kind is not None:
             if len(head) < int.from_bytes(head[:4], order):
                 raise GenesisError(f"{path}: truncated in its NIfTI header; copy it again")
-            stated = kind.from_fileobj(BytesIO(bytes(head)), check=False)
+            stated = kind(bytes(head[: kind.sizeof_hdr]), check=False)
             if stated["sform_code"] <= 0 and not stated["pixdim"][1 : 1 + max(2, min(3, int(stated["dim"][0])))].all():
                 raise GenesisError(
                     f"{path}: pixdim is {stated['pixdim'][1:4]} and there is no sform; state the spacing"
                 )
-            return kind.from_fileobj(BytesIO(bytes(head)))
+            return kind(bytes(head[: kind.sizeof_hdr]))  # extensions lie behind it and are not read
     raise GenesisError(
         f"{path}: not a NIfTI file, its first bytes are {bytes(head[:4])!r}; copy it again or convert it"
     )
