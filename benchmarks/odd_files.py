@@ -21,7 +21,8 @@ from modelsgenesis.data.volume import Volume, read_volume
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError
 
-OUTCOMES = ("equal", "refused", "unchecked", "different", "crashed")
+WRONG = ("different", "crashed")
+OUTCOMES = ("equal", "refused", "unchecked", *WRONG)
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,26 @@ def judge(variant: Variant, result: Volume | str | Lost) -> Outcome:
     return Outcome("different", wrong) if wrong else Outcome("equal", "; ".join(result.notes))
 
 
+def outcomes(folder: Path) -> list[tuple[Variant, Outcome]]:
+    """Make the files in `folder` and read them in guarded workers."""
+    made = {}
+    for module in (nifti, dicom, text_headers, pictures, packages):
+        for variant in module.variants(folder):
+            made[variant.path] = variant
+    found = {path: judge(made[path], result) for path, result in run_jobs(read, list(made), 2, 60)}
+    return [(variant, found[path]) for path, variant in made.items()]
+
+
 def main() -> None:
-    """Make the files, read them in guarded workers, print the table."""
+    """Print the table, and what is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="print every file, not only what is wrong")
     listed = parser.parse_args().list
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        made = {}
-        for module in (nifti, dicom, text_headers, pictures, packages):
-            for variant in module.variants(Path(folder)):
-                made[variant.path] = variant
-        found = {path: judge(made[path], result) for path, result in run_jobs(read, list(made), 2, 60)}
-        for path, variant in made.items():
-            outcome = found[path]
+        for variant, outcome in outcomes(Path(folder)):
             counts.setdefault(variant.kind, Counter())[outcome.kind] += 1
-            if listed or outcome.kind in ("different", "crashed"):
+            if listed or outcome.kind in WRONG:
                 print(f"{outcome.kind:9} {variant.kind:10} {variant.name}: {outcome.words}".replace(folder, ""))
     print(f"{'format':12}" + "".join(f"{outcome:>10}" for outcome in OUTCOMES) + f"{'files':>10}")
     for kind, count in (*counts.items(), ("all", sum(counts.values(), Counter()))):

@@ -9,7 +9,7 @@ import pydicom.data
 
 from benchmarks.odd import dicom, nifti
 from benchmarks.odd.variant import Variant
-from modelsgenesis.data.formats.nifti import SUFFIXES
+from modelsgenesis.data.formats.suffixes import NIBABEL
 
 
 def variants(folder: Path) -> Iterator[Variant]:
@@ -17,7 +17,7 @@ def variants(folder: Path) -> Iterator[Variant]:
     images = Path(nibabel.__file__).parent / "tests/data"
     place = shutil.copytree(images, folder / "nibabel")
     for path in sorted(place.rglob("*")):
-        if path.is_file() and path.name.lower().endswith((*SUFFIXES, ".nii")):
+        if path.is_file() and path.name.lower().endswith(NIBABEL):
             yield Variant("nibabel's", path.name, path, nifti.truth)
     for number, found in enumerate(sorted(pydicom.data.get_testdata_files())):
         path = folder / f"pydicom-{number}" / Path(found).name

@@ -10,19 +10,18 @@ from pathlib import Path, PurePath
 
 from modelsgenesis.data import guarded
 from modelsgenesis.data.formats.dicom import Header, is_dicom, list_series
-from modelsgenesis.data.formats.headers import data_file
+from modelsgenesis.data.formats.suffixes import ITK, MGH, NIFTI, PAIR_HEADER, PAIR_VOXELS, PICTURES
+from modelsgenesis.data.formats.text_headers import data_file
 from modelsgenesis.data.walk import Entry, expand, walk
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.places import located
 from modelsgenesis.tables import read_columns
 
-VOLUME_SUFFIXES = (
-    ".nii.gz", ".nii.bz2", ".nii", ".mhd", ".mha", ".nrrd", ".nhdr", ".mgz", ".mgh", ".hdr",
-)  # fmt: skip
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-SUFFIXES = VOLUME_SUFFIXES + IMAGE_SUFFIXES
+VOLUME_SUFFIXES = tuple(sorted((*NIFTI, PAIR_HEADER, *MGH, *ITK), key=len, reverse=True))
+"""The longest first, so that `.nii.gz` is taken off a name as a whole."""
+SUFFIXES = (*VOLUME_SUFFIXES, *PICTURES)
 
-VOXELS_BESIDE = {".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".gz", ".bz2"), ".hdr": (".img", ".img.gz")}
+VOXELS_BESIDE = {".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".gz", ".bz2"), PAIR_HEADER: PAIR_VOXELS}
 """Suffix of a header -> those of the voxel files that belong to the headers of a folder."""
 FORMAT = "format not read"
 NAMED_SUFFIXES = 8
@@ -173,14 +172,14 @@ class _Found:
             self._others.setdefault(str(path), met)
         elif (header := _header_of(path)) is not None:
             self.volumes.setdefault(os.path.realpath(header), header)
-        elif path.name.lower().endswith(SUFFIXES) and path.suffix.lower() != ".hdr":
+        elif path.name.lower().endswith(SUFFIXES) and path.suffix.lower() != PAIR_HEADER:
             if path.suffix.lower() in VOXELS_BESIDE:
                 self._headers.setdefault(path.parent, set()).add(path.suffix.lower())
             self.volumes.setdefault(os.path.realpath(path), path)
         elif is_dicom(path):
             self.slices.setdefault(os.path.realpath(path.parent), (path.parent, set()))[1].add(path.name)
         else:
-            problem = "no .img beside it" if path.suffix.lower() == ".hdr" else FORMAT
+            problem = "no .img beside it" if path.suffix.lower() == PAIR_HEADER else FORMAT
             self._others.setdefault(str(path), Entry(path, problem))
 
     def unread_files(self) -> list[Entry]:
@@ -195,11 +194,11 @@ class _Found:
 def _header_of(path: Path) -> Path | None:
     """The .hdr of an Analyze or NIfTI pair, of whose files `path` is one; None for other files."""
     name = path.name.lower()
-    stem = next((path.name[: -len(end)] for end in (".hdr", *VOXELS_BESIDE[".hdr"]) if name.endswith(end)), None)
+    stem = next((path.name[: -len(end)] for end in (PAIR_HEADER, *PAIR_VOXELS) if name.endswith(end)), None)
     if stem is None:
         return None
-    header = _beside(path, stem, (".hdr",))
-    return header if header is not None and _beside(path, stem, VOXELS_BESIDE[".hdr"]) is not None else None
+    header = _beside(path, stem, (PAIR_HEADER,))
+    return header if header is not None and _beside(path, stem, PAIR_VOXELS) is not None else None
 
 
 def _beside(path: Path, stem: str, suffixes: Iterable[str]) -> Path | None:
@@ -209,8 +208,8 @@ def _beside(path: Path, stem: str, suffixes: Iterable[str]) -> Path | None:
 
 def _voxels_of(path: Path) -> Path | None:
     """The file with the voxels behind a header; None where they are in the file itself."""
-    if path.suffix.lower() == ".hdr":
-        return _beside(path, path.name[: -len(".hdr")], VOXELS_BESIDE[".hdr"])
+    if path.suffix.lower() == PAIR_HEADER:
+        return _beside(path, path.name[: -len(PAIR_HEADER)], PAIR_VOXELS)
     return data_file(path)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.whole import are_whole
+
 AIR_HU = -500.0
 """A CT of a person has voxels below: air around, in lungs, bowel or sinuses."""
 CT_LOWEST_HU = -700.0
@@ -89,8 +91,7 @@ def look_at(array: npt.NDArray[Any]) -> Look:
     low, middle, high = (float(sample[round(share * (sample.size - 1))]) for share in (0.005, 0.5, 0.995))
     values = Values(float(array.min()), low, middle, high, float(array.max()))
     distinct = int(np.count_nonzero(np.diff(sample))) + 1
-    off = np.abs(sample - np.rint(sample))
-    whole = bool((off <= np.minimum(0.05, 1e-3 * np.maximum(1, np.abs(sample)))).all())
+    whole = are_whole(sample[None])
     below, padding = np.searchsorted(sample, [-1100.0, AIR_HU]), np.searchsorted(sample, values.lowest, "right")
     return Look(
         values=values,

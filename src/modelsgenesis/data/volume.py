@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
-from modelsgenesis.data.formats import itk, nifti, pictures
+from modelsgenesis.data.formats import itk, nifti, pictures, suffixes
 from modelsgenesis.data.formats.decoded import Decoded
 from modelsgenesis.data.formats.dicom import list_series, read_dicom, read_dicom_grid
 from modelsgenesis.data.formats.integrity import LARGEST_BYTES
@@ -21,7 +21,6 @@ from modelsgenesis.places import located
 from modelsgenesis.types import FloatArray, Spacing
 
 WRITABLE = (".nii.gz", ".nii", ".mha", ".nrrd", ".png", ".tif", ".tiff")
-_FINEST_MM, _COARSEST_MM = 1e-4, 100.0  # from microscopy to nonsense
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def read_channels(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> list[
     Raises as `read_volume`.
     """
     source = _existing(path)
-    if source.is_dir() or not source.name.lower().endswith(nifti.SUFFIXES):
+    if source.is_dir() or not source.name.lower().endswith(suffixes.NIBABEL):
         return [read_volume(source, largest_bytes=largest_bytes)]
     whole = nifti.read_nifti(source, largest_bytes, channels=True)
     arrays = [whole.array] if whole.array.ndim < 4 else np.moveaxis(whole.array, -1, 0)
@@ -92,7 +91,7 @@ def read_channels(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> list[
 def count_channels(path: str | Path) -> int:
     """How many volumes `read_channels` gives, from the header alone; raises as `read_grid`."""
     source = _existing(path)
-    if source.is_dir() or not source.name.lower().endswith(nifti.SUFFIXES):
+    if source.is_dir() or not source.name.lower().endswith(suffixes.NIBABEL):
         return 1
     return nifti.count_nifti_channels(source)
 
@@ -102,11 +101,11 @@ def read_grid(path: str | Path) -> Grid:
     source = _existing(path)
     name = source.name.lower()
     try:
-        if name.endswith(nifti.SUFFIXES):
+        if name.endswith(suffixes.NIBABEL):
             return nifti.read_nifti_grid(source)
-        if name.endswith(itk.SUFFIXES):
+        if name.endswith(suffixes.ITK):
             return itk.read_itk_grid(source)
-        if source.is_file() and not name.endswith(pictures.SUFFIXES):
+        if source.is_file() and not name.endswith(suffixes.PICTURES):
             return read_dicom_grid([source], source.parent)
     except OSError as error:
         raise GenesisError(f"{source}: cannot be read ({error.strerror or error}); check the file") from error
@@ -125,11 +124,11 @@ def _decoded(path: Path, largest_bytes: int) -> Decoded:
     try:
         if path.stat().st_size == 0:
             raise GenesisError(f"{path}: empty file; copy it again")
-        if name.endswith(nifti.SUFFIXES):
+        if name.endswith(suffixes.NIBABEL):
             return nifti.read_nifti(path, largest_bytes)
-        if name.endswith(itk.SUFFIXES):
+        if name.endswith(suffixes.ITK):
             return itk.read_itk(path, largest_bytes)
-        if name.endswith(pictures.SUFFIXES):
+        if name.endswith(suffixes.PICTURES):
             return pictures.read_picture(path, largest_bytes)
         return read_dicom([path], path.parent, largest_bytes)
     except OSError as error:
@@ -162,8 +161,6 @@ def _oriented(decoded: Decoded, path: Path, identifier: str) -> Volume:
         array = np.array(orientation.apply(decoded.array), dtype=np.float32, order="C")
     if not (np.isfinite(array.min()) and np.isfinite(array.max())):
         raise GenesisError(f"{path}: NaN or infinite values; repair the scan")
-    if not all(_FINEST_MM <= step <= _COARSEST_MM for step in grid.spacing) or not np.isfinite(grid.affine).all():
-        raise GenesisError(f"{path}: impossible spacing or position, {grid.spacing} mm; repair its header")
     return Volume(
         array=array,
         spacing=orientation.values(grid.spacing),

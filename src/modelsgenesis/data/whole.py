@@ -37,6 +37,11 @@ def refuse_fractions(values: npt.NDArray[Any], what: str) -> None:
         )
 
 
+def are_whole(values: npt.NDArray[Any]) -> bool:
+    """Whether all `values`, of any shape, are whole numbers within rounding."""
+    return not any(off.size for off in _fractions(values))
+
+
 def _fractions(values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     """The values of each slab that are not whole."""
     for slab in values:

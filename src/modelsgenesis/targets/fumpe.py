@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from modelsgenesis.data.formats.dicom import DICOM_SUFFIXES, stacked
+from modelsgenesis.data.formats import suffixes
+from modelsgenesis.data.formats.dicom import stacked
 from modelsgenesis.data.geometry import closest_to_lps
 from modelsgenesis.data.guarded import read_headers, read_series
 from modelsgenesis.data.volume import Volume
@@ -53,7 +54,7 @@ def _scan(folder: Path, mask: Path, axes: Axes) -> SearchedScan:
     files = tuple(
         path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in DICOM_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in suffixes.DICOM and not path.name.startswith(".")
     )
     if not files:
         raise GenesisError(f"{folder}: holds no .dcm file; download it again")

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelsgenesis.data.formats.headers import read_header
+from modelsgenesis.data.formats.text_headers import read_text_header
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.tables import read_columns
 
@@ -57,7 +57,7 @@ def find_scans(data: Path) -> list[LunaScan]:
 def _require_voxels(path: Path) -> None:
     """The file with the voxels is there and long enough; GenesisError otherwise."""
     try:
-        payload = read_header(path).payload
+        payload = read_text_header(path).payload
         if payload is None:
             return
         if not payload.file.is_file():

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from modelsgenesis.config import digest, settings, to_dict
 from modelsgenesis.data.convert import PrepareSettings
+from modelsgenesis.data.formats.suffixes import PICTURES
 from modelsgenesis.data.geometry import Affine
-from modelsgenesis.data.index import IMAGE_SUFFIXES
 from modelsgenesis.data.lists import REJECTED
 from modelsgenesis.data.manifest import Scan, read_manifest
 from modelsgenesis.data.prepare import prepare
@@ -243,7 +243,7 @@ class Places:
 
 def _at_its_pixels(case: Case, pixel_size: float | None) -> Case:
     """The case with its centre in mm: in files that do not tell the size of their pixels it counts pixels."""
-    if pixel_size is None or case.centre is None or not case.images[0].name.lower().endswith(IMAGE_SUFFIXES):
+    if pixel_size is None or case.centre is None or not case.images[0].name.lower().endswith(PICTURES):
         return case
     return replace(case, centre=tuple(pixel_size * place for place in case.centre))
 

@@ -104,7 +104,7 @@ def test_a_flipped_bit_in_gzip_never_passes_as_other_values(
         (108, struct.pack("<f", 1e30), "vox_offset"),
         (108, struct.pack("<f", 90000.0), "truncated"),
         (108, struct.pack("<f", float("nan")), "header cannot be"),
-        (280, struct.pack("<f", 1e30), "cannot be; repair pixdim or the sform"),
+        (280, struct.pack("<f", 1e30), "cannot be; repair the spacing or matrix"),
         (280, struct.pack("<f", float("nan")), "srow_x"),
     ],
 )
@@ -223,6 +223,21 @@ def test_a_corrupt_png(tmp_path: Path) -> None:
     colours[4, 4, 2] = 1
     Image.fromarray(colours).save(tmp_path / "colour.png")
     refuse(tmp_path / "colour.png", "colour")
+
+
+def test_a_png_of_too_few_lines(tmp_path: Path) -> None:
+    """Its checksums are right; decoders fill what is missing."""
+    from PIL import Image
+
+    for height, bits in ((12, 8), (12, 1)):
+        image = Image.fromarray(ARRAY[0].astype(np.uint8)[:height]).convert("1" if bits == 1 else "L")
+        image.save(tmp_path / "whole.png")
+        read_volume(tmp_path / "whole.png")
+        content = bytearray((tmp_path / "whole.png").read_bytes())
+        content[20:24] = struct.pack(">I", 2 * height)
+        content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+        (tmp_path / "image.png").write_bytes(content)
+        refuse(tmp_path / "image.png", "truncated PNG")
 
 
 def test_files_that_are_something_else(tmp_path: Path) -> None:

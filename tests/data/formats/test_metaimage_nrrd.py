@@ -1,5 +1,6 @@
 """MetaImage and NRRD whose headers say what SimpleITK passes over, misreads or crashes at."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,76 @@ def test_a_nrrd_header_that_cannot_be_never_reaches_the_reader(
 ) -> None:
     with pytest.raises(GenesisError, match=reason):
         read_volume(nrrd(tmp_path / "scan.nrrd", **fields))
+
+
+def test_one_file_a_slice_must_be_whole(tmp_path: Path) -> None:
+    """The reader fills slices that are missing with what lies in memory."""
+    for index in range(5):
+        (tmp_path / f"s{index}.raw").write_bytes(ARRAY[:, :, index].T.tobytes())
+    names = "\n".join(f"s{index}.raw" for index in range(5))
+    listed = meta(tmp_path / "scan.mhd", ElementDataFile=f"LIST\n{names}")
+    np.testing.assert_array_equal(read_volume(listed).array, ARRAY)
+    for place, reason in (
+        (f"LIST\n{names[:-7]}", "names 4 files for 5 slices"),
+        (f"LIST\n{names[:-6]}x.raw", r"x\.raw is missing"),
+        ("s%d.raw 0 3 1", "names 4 files for 5 slices"),
+        ("s%d.raw 0 5 1", r"s5\.raw is missing"),
+        ("LIST 3", "LIST 3"),
+    ):
+        with pytest.raises(GenesisError, match=reason):
+            read_volume(meta(tmp_path / "scan.mhd", ElementDataFile=place))
+    (tmp_path / "s2.raw").write_bytes(RAW[:50])
+    with pytest.raises(GenesisError, match=r"s2\.raw is truncated"):
+        read_volume(meta(tmp_path / "scan.mhd", ElementDataFile=f"LIST\n{names}"))
+
+
+@pytest.mark.parametrize("size", [-1, 10, 1])
+def test_the_stated_size_of_compressed_data_must_be_that_of_the_file(tmp_path: Path, size: int) -> None:
+    """The reader believes it, and returns other values."""
+    packed = zlib.compress(RAW)
+    fields = {"CompressedData": "T", "CompressedDataSize": str(len(packed))}
+    path = meta(tmp_path / "scan.mha", ElementDataFile="LOCAL", **fields)
+    path.write_bytes(path.read_bytes() + packed)
+    np.testing.assert_array_equal(read_volume(path).array, ARRAY)
+    stated = len(packed) + size if size < 2 else size
+    path = meta(tmp_path / "scan.mha", ElementDataFile="LOCAL", **{**fields, "CompressedDataSize": str(stated)})
+    path.write_bytes(path.read_bytes() + packed)
+    with pytest.raises(GenesisError, match="CompressedDataSize"):
+        read_volume(path)
+
+
+def test_a_matrix_with_lengths_gives_the_spacing_and_a_sheared_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "scan.raw").write_bytes(RAW)
+    scaled = meta(tmp_path / "scan.mhd", ElementSpacing="1 1 1", TransformMatrix="0.8 0 0 0 0.9 0 0 0 2.5")
+    np.testing.assert_allclose(read_volume(scaled).spacing, (0.8, 0.9, 2.5))
+    with pytest.raises(GenesisError, match="sheared"):
+        read_volume(meta(tmp_path / "scan.mhd", TransformMatrix="1 0 0 0.3 0.95 0 0 0 1"))
+    with pytest.raises(GenesisError, match="sheared"):
+        read_volume(nrrd(tmp_path / "scan.nrrd", space_directions="(0.8,0,0) (0.4,0.9,0) (0,0,2.5)"))
+
+
+def test_lengths_that_nobody_states_are_counted_in_voxels(tmp_path: Path) -> None:
+    (tmp_path / "scan.raw").write_bytes(RAW)
+    path = meta(tmp_path / "scan.mhd")
+    path.write_text(path.read_text().replace("ElementSpacing = 0.8 0.9 2.5\n", ""))
+    for volume in (
+        read_volume(path),
+        read_volume(nrrd(tmp_path / "scan.nrrd", space="", space_directions="", axis_mins="0 0 0")),
+    ):
+        assert not volume.measured
+        assert any("size of voxels is unknown" in note for note in volume.notes)
+    with pytest.raises(GenesisError, match="no distance of an axis"):
+        read_volume(nrrd(tmp_path / "scan.nrrd", space_directions="none (0,0.9,0) (0,0,2.5)"))
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("um", 1e-3), ("cm", 10)])
+def test_other_fields_of_units(tmp_path: Path, unit: str, factor: float) -> None:
+    (tmp_path / "scan.raw").write_bytes(RAW)
+    steps = [str(step / factor) for step in (0.8, 0.9, 2.5)]
+    found = read_volume(meta(tmp_path / "scan.mhd", ElementSpacing=" ".join(steps), DistanceUnits=unit))
+    np.testing.assert_allclose(found.spacing, (0.8, 0.9, 2.5))
+    units = " ".join([f'"{unit}"'] * 3)
+    plain = nrrd(tmp_path / "s.nrrd", space="", space_directions="", spacings=" ".join(steps), units=units)
+    np.testing.assert_allclose(read_volume(plain).spacing, (0.8, 0.9, 2.5))
+    with pytest.raises(GenesisError, match="DistanceUnits"):
+        read_volume(meta(tmp_path / "scan.mhd", DistanceUnits="furlong"))

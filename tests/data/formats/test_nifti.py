@@ -273,3 +273,24 @@ def test_header_extensions_are_passed_over(tmp_path: Path, suffix: str, size: in
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension(4, b"x" * size))
     nibabel.save(image, tmp_path / f"scan{suffix}")
     check_as_nibabel(read_volume(tmp_path / f"scan{suffix}"), tmp_path / f"scan{suffix}")
+
+
+@pytest.mark.parametrize("name", ["pair.img.gz", "brain.mgz"])
+def test_a_checksum_of_a_pair_or_mgz_is_looked_at(tmp_path: Path, name: str) -> None:
+    nibabel.save((nibabel.MGHImage if name.endswith("mgz") else nibabel.Nifti1Pair)(ARRAY, SFORM), tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    for damaged in (whole[:-8] + b"\1\2\3\4" + whole[-4:], whole[:-8]):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(GenesisError, match="corrupt|ends early"):
+            read_volume(tmp_path / name)
+
+
+def test_mgh_under_the_other_name_is_read(tmp_path: Path) -> None:
+    nibabel.save(nibabel.MGHImage(ARRAY, SFORM), tmp_path / "a.mgh")
+    (tmp_path / "b.mgz").write_bytes((tmp_path / "a.mgh").read_bytes())
+    (tmp_path / "c.mgh").write_bytes(gzip.compress((tmp_path / "a.mgh").read_bytes()))
+    for name in ("b.mgz", "c.mgh"):
+        np.testing.assert_array_equal(read_volume(tmp_path / name).array, read_volume(tmp_path / "a.mgh").array)
+    (tmp_path / "d.mgh").write_bytes(bytes(400))
+    with pytest.raises(GenesisError, match=r"d\.mgh: "):
+        read_volume(tmp_path / "d.mgh")

@@ -134,3 +134,56 @@ def test_what_is_no_grey_image_is_refused(tmp_path: Path) -> None:
             read_volume(tmp_path / name)
     with pytest.raises(GenesisError, match="limit"):
         read_volume(tmp_path / "x.png", largest_bytes=100)
+
+
+def tiff(path: Path, pixels: np.ndarray, kind: int, photometric: int = 1, description: str = "") -> Path:
+    """A TIFF by hand, with its SampleFormat."""
+    rows, columns = pixels.shape
+    text = description.encode() + b"\0"
+    tags = [(256, 3, 1, columns), (257, 3, 1, rows), (258, 3, 1, 8 * pixels.itemsize), (259, 3, 1, 1)]
+    tags += [(262, 3, 1, photometric), (270, 2, len(text), 400), (273, 4, 1, 200), (277, 3, 1, 1), (278, 3, 1, rows)]
+    tags = [*(tag for tag in tags if tag[0] != 270 or description), (279, 4, 1, pixels.nbytes), (339, 3, 1, kind)]
+    offset = 200 + pixels.nbytes
+    body = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(tags))
+    for tag, type_, count, value in tags:
+        body += struct.pack("<HHII", tag, type_, count, offset if tag == 270 else value)
+    path.write_bytes((body + bytes(4)).ljust(200, b"\0") + pixels.tobytes() + text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "photometric", "reason"),
+    [
+        ("u1", 1, 1, None),
+        ("u2", 1, 1, None),
+        ("i4", 2, 1, None),
+        ("f4", 3, 1, None),
+        ("i1", 2, 1, "8 bits, signed"),
+        ("i2", 2, 1, "16 bits, signed"),
+        ("u4", 1, 1, "32 bits, unsigned"),
+        ("f2", 3, 1, "no picture of a kind"),
+        ("f4", 3, 0, "0 being white"),
+        ("i4", 2, 0, "no picture of a kind"),
+    ],
+)
+def test_every_kind_of_tiff_is_right_or_refused(
+    tmp_path: Path, dtype: str, kind: int, photometric: int, reason: str | None
+) -> None:
+    pixels = (np.arange(240).reshape(12, 20) - (0 if dtype[0] == "u" else 100)).astype(f"<{dtype}")
+    path = tiff(tmp_path / "x.tif", pixels, kind, photometric)
+    if reason is None:
+        np.testing.assert_array_equal(read_volume(path).array, pixels.T)
+        return
+    with pytest.raises(GenesisError, match=reason):
+        read_volume(path)
+
+
+def test_what_imagej_says_beside_the_pixels(tmp_path: Path) -> None:
+    pixels = np.arange(240, dtype="<u2").reshape(12, 20)
+    for description, reason in (
+        ("ImageJ=1.54\nimages=3\nslices=3\n", "3 slices with 1 pages"),
+        ("ImageJ=1.54\nimages=1\nc0=-32768\nc1=1\n", "calibrated"),
+    ):
+        with pytest.raises(GenesisError, match=reason):
+            read_volume(tiff(tmp_path / "x.tif", pixels, 1, description=description))
+    read_volume(tiff(tmp_path / "x.tif", pixels, 1, description="ImageJ=1.54\nimages=1\n"))

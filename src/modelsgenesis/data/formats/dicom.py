@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
+from modelsgenesis.data.formats import suffixes
 from modelsgenesis.data.formats.decoded import Decoded
 from modelsgenesis.data.formats.dicom_header import NO_SERIES, PER_FRAME, SHARED, Header, frame_groups, read_header
 from modelsgenesis.data.formats.dicom_order import Stack, stacked
@@ -19,16 +20,15 @@ from modelsgenesis.data.formats.dicom_pixels import (
     stored_frames,
     without_unused_bits,
 )
-from modelsgenesis.data.formats.dicom_tags import DICOM_SUFFIXES, load, named, one_line_errors, shown, tags_of, text
+from modelsgenesis.data.formats.dicom_tags import load, named, one_line_errors, shown, tags_of, text
 from modelsgenesis.data.formats.dicom_values import lowest, picture_ends, read_rescale
-from modelsgenesis.data.formats.integrity import LARGEST_BYTES
+from modelsgenesis.data.formats.integrity import LARGEST_BYTES, check_memory
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.data.walk import OTHER_SUFFIXES
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.types import FloatArray
 
 __all__ = [
-    "DICOM_SUFFIXES",
     "NO_SERIES",
     "Header",
     "is_dicom",
@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 _MAGIC_OFFSET = 128
-_FLOAT32_BYTES = 4
 _SCATTERED = 4  # so many slices under as many UIDs are one scan
 
 _TAGS = tags_of(
@@ -56,8 +55,8 @@ _TAGS = tags_of(
 def is_dicom(path: Path) -> bool:
     """Whether the file is DICOM: by its suffix, or by the mark inside unless its suffix is that of something else."""
     suffix = path.suffix.lower()
-    if suffix in DICOM_SUFFIXES or suffix in OTHER_SUFFIXES:
-        return suffix in DICOM_SUFFIXES
+    if suffix in suffixes.DICOM or suffix in OTHER_SUFFIXES:
+        return suffix in suffixes.DICOM
     try:
         with path.open("rb") as handle:
             handle.seek(_MAGIC_OFFSET)
@@ -123,7 +122,7 @@ def read_dicom(files: Sequence[Path], folder: Path, largest_bytes: int = LARGEST
         if header.modality == "RTDOSE":
             raise GenesisError(f"{header.path}: {named('Modality')} is RTDOSE, a dose and no scan; leave it out")
     stack = stacked(headers, folder)
-    _check_memory(headers[0].path if len(headers) == 1 else folder, stack, largest_bytes)
+    check_memory(headers[0].path if len(headers) == 1 else folder, stack.grid.size, largest_bytes)
     columns, rows = stack.grid.size[:2]
     with one_line_errors(folder):
         values = np.empty((len(stack.frames), rows, columns), np.float32)
@@ -144,13 +143,6 @@ def read_dicom(files: Sequence[Path], folder: Path, largest_bytes: int = LARGEST
 def read_dicom_grid(files: Sequence[Path], folder: Path) -> Grid:
     """Where the voxels of one series lie, by its headers alone; raises as `stacked`."""
     return stacked([read_header(file) for file in files], folder).grid
-
-
-def _check_memory(path: Path, stack: Stack, largest_bytes: int) -> None:
-    needed = int(np.prod(stack.grid.size, dtype=np.float64)) * _FLOAT32_BYTES
-    if needed > largest_bytes:
-        shape = "x".join(map(str, stack.grid.size))
-        raise GenesisError(f"{path}: {shape} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
 
 
 def _by_file(stack: Stack) -> list[tuple[Header, list[int]]]:

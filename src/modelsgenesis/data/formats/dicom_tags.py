@@ -18,9 +18,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.errors import InvalidDicomError
 from pydicom.tag import BaseTag, Tag
 
+from modelsgenesis.data.formats import suffixes
 from modelsgenesis.errors import GenesisError
-
-DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 
 _LONGEST_TEXT = 256
 
@@ -69,7 +68,7 @@ def load(path: Path, tags: list[BaseTag | int] | None = None, pixels: bool = Fal
 
     A file without the mark DICM is tried where its suffix says that it is DICOM. Raises what pydicom raises.
     """
-    force = path.suffix.lower() in DICOM_SUFFIXES
+    force = path.suffix.lower() in suffixes.DICOM
     return dcmread(path, force=force, specific_tags=tags, stop_before_pixels=not pixels)
 
 

@@ -5,19 +5,32 @@ for terabytes. Here the declared size is held against the bytes that are there, 
 their checksum.
 """
 
+import math
+import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from modelsgenesis.data.formats.headers import Payload
+from modelsgenesis.data.formats.text_headers import Payload
 from modelsgenesis.errors import GenesisError
 
 LARGEST_BYTES = 8 * 2**30
 """Default memory limit of one scan as float32: 2048 slices of 1024x1024."""
 
 _BLOCK = 2**20
+_FLOAT32_BYTES = 4
 _DEFLATE_RATIO = 1032  # the most that deflate can compress
+
+
+def check_memory(path: Path, size: Sequence[int], largest_bytes: int) -> None:
+    """Raise GenesisError when a scan of `size` voxels is empty or, as float32, needs more than `largest_bytes`."""
+    needed = _FLOAT32_BYTES * math.prod(size)
+    shape = "x".join(map(str, size))
+    if needed <= 0:
+        raise GenesisError(f"{path}: empty, size {shape}; leave it out")
+    if needed > largest_bytes:
+        raise GenesisError(f"{path}: {shape} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
 
 
 def check_picture(path: Path) -> None:
@@ -80,7 +93,8 @@ def _check_png(path: Path) -> None:
     with path.open("rb") as handle:
         if handle.read(8) != b"\x89PNG\r\n\x1a\n":
             raise GenesisError(f"{path}: not a PNG file; copy it again")
-        kind = b""
+        kind, declared, data = b"", 0, zlib.decompressobj()
+        unpacked = 0
         while kind != b"IEND":
             head = handle.read(8)
             length, kind = int.from_bytes(head[:4], "big"), head[4:]
@@ -90,6 +104,24 @@ def _check_png(path: Path) -> None:
                 raise GenesisError(f"{path}: truncated PNG; copy it again")
             if zlib.crc32(kind + body) != int.from_bytes(crc, "big"):
                 raise GenesisError(f"{path}: corrupt PNG (checksum of {kind!r}); copy it again")
+            if kind == b"IHDR":
+                declared = _png_bytes(body)
+            elif kind == b"IDAT" and unpacked < declared:
+                try:
+                    unpacked += len(data.decompress(body, declared + 1))
+                except zlib.error as error:
+                    raise GenesisError(f"{path}: corrupt PNG ({error}); copy it again") from error
+    if unpacked < declared:
+        raise GenesisError(
+            f"{path}: truncated PNG, {unpacked} bytes of pixels where it declares {declared}; copy it again"
+        )
+
+
+def _png_bytes(header: bytes) -> int:
+    """Bytes of the lines of pixels, uncompressed, that the body of a PNG's IHDR declares; 0 of an interlaced one."""
+    width, height, bits, kind, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(kind, 1)
+    return 0 if interlaced else height * (1 + -(-width * bits * channels // 8))
 
 
 def _check_jpeg(path: Path) -> None:

@@ -11,15 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.data.formats.decoded import Decoded
-from modelsgenesis.data.formats.headers import Header, read_header
-from modelsgenesis.data.formats.integrity import check_payload
+from modelsgenesis.data.formats.integrity import check_memory, check_payload
+from modelsgenesis.data.formats.lps_grid import lps_grid
+from modelsgenesis.data.formats.text_headers import TextHeader, read_text_header
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import replacing
-
-SUFFIXES = (".mhd", ".mha", ".nrrd", ".nhdr")
-
-_FLOAT32_BYTES = 4
 
 
 def read_itk(path: Path, largest_bytes: int) -> Decoded:
@@ -30,7 +27,7 @@ def read_itk(path: Path, largest_bytes: int) -> Decoded:
     """
     import SimpleITK as sitk  # noqa: N813 - takes a while to import
 
-    header = read_header(path)
+    header = read_text_header(path)
     if header.payload is not None:
         check_payload(path, header.payload, largest_bytes)
     with _named_plainly(path, header) as place, one_line_errors(path):
@@ -51,29 +48,32 @@ def read_itk(path: Path, largest_bytes: int) -> Decoded:
     slope, offset = header.scaling
     if (slope, offset) != (1.0, 0.0):
         array, pixel_type = (array.astype(np.float64) * slope + offset).astype(np.float32), "float32"
-    return Decoded(array, _grid(image, header), pixel_type, notes=header.notes)
+    notes = list(header.notes)
+    grid = _grid(path, image, header, notes)
+    return Decoded(array, grid, pixel_type, measured=header.measured, notes=tuple(notes))
 
 
 def read_itk_grid(path: Path) -> Grid:
     """The grid of the first three axes, from the header alone; raises as `read_itk`."""
     import SimpleITK as sitk  # noqa: N813
 
-    header = read_header(path)
+    header = read_text_header(path)
     with _named_plainly(path, header) as place, one_line_errors(path):
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(place))
         reader.ReadImageInformation()
-    return _grid(reader, header)
+    return _grid(path, reader, header, [])
 
 
-def _grid(image: Any, header: Header) -> Grid:
+def _grid(path: Path, image: Any, header: TextHeader, notes: list[str]) -> Grid:
     """The grid of a SimpleITK image or reader, in mm."""
-    axes = min(len(image.GetSize()), 3)
-    direction = np.reshape(image.GetDirection(), (len(image.GetSize()),) * 2)[:axes, :axes]
-    spacing, origin = (
-        tuple(float(value) * header.mm for value in values[:axes]) for values in (image.GetSpacing(), image.GetOrigin())
-    )
-    return Grid(tuple(image.GetSize()[:axes]), spacing, origin, tuple(direction.ravel().tolist()))
+    size = image.GetSize()
+    axes = min(len(size), 3)
+    direction = np.reshape(image.GetDirection(), (len(size),) * 2)[:axes, :axes]
+    affine = np.eye(4)
+    affine[:axes, :axes] = direction * image.GetSpacing()[:axes] * header.mm
+    affine[:axes, 3] = np.multiply(image.GetOrigin()[:axes], header.mm)
+    return lps_grid(path, affine, tuple(size[:axes]), notes)
 
 
 def read_pixels(path: Path) -> npt.NDArray[Any]:
@@ -96,18 +96,8 @@ def one_line_errors(path: Path) -> Iterator[None]:
         raise GenesisError(f"{path}: too large for the memory of this machine; crop or split it") from error
 
 
-def check_memory(path: Path, size: tuple[int, ...], largest_bytes: int) -> None:
-    """Raise GenesisError when a scan of `size` voxels is empty or, as float32, over the limit."""
-    needed = int(np.prod([float(extent) for extent in size])) * _FLOAT32_BYTES
-    shape = "x".join(map(str, size))
-    if needed == 0:
-        raise GenesisError(f"{path}: empty, size {shape}; leave it out")
-    if needed > largest_bytes:
-        raise GenesisError(f"{path}: {shape} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
-
-
 @contextmanager
-def _named_plainly(path: Path, header: Header) -> Iterator[Path]:
+def _named_plainly(path: Path, header: TextHeader) -> Iterator[Path]:
     """A path that SimpleITK opens as it is meant: it knows UTF-8 only, and `%` makes a pattern of a data file."""
     data = header.payload.file if header.payload is not None else path
     if _is_text(path) and _is_text(data) and (data == path or "%" not in header.data_name):

@@ -4,6 +4,7 @@ Whether a file is compressed, and which NIfTI it is, its content says; its name 
 """
 
 import bz2
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,28 +14,24 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
+from nibabel.freesurfer.mghformat import MGHError
 from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 
 from modelsgenesis.data.formats.decoded import Decoded
-from modelsgenesis.data.formats.integrity import inflated
+from modelsgenesis.data.formats.integrity import LARGEST_BYTES, check_memory, inflated
 from modelsgenesis.data.formats.nifti_grid import analyze_grid, nifti_grid
+from modelsgenesis.data.formats.suffixes import MGH, NIFTI
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 
-SINGLE = (".nii", ".nii.gz", ".nii.bz2")
-PAIRS = ((".img", ".hdr"), (".img.gz", ".hdr.gz"))
-MGH = (".mgh", ".mgz")
-SUFFIXES = (*SINGLE, *(suffix for pair in PAIRS for suffix in pair), *MGH)
-
 _HEADER_BYTES = 540  # of NIfTI-2, the longer one
 _CLASSES = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
-_FLOAT32_BYTES = 4
 _BLOCK = 2**20
 
 
 def read_nifti(path: Path, largest_bytes: int, channels: bool = False) -> Decoded:
-    """The scan in `path`, one of SUFFIXES; values, spacing and affine are those of nibabel, its world turned to LPS.
+    """The scan in `path`, one of `suffixes.NIBABEL`; values, spacing and affine are nibabel's, its world turned to LPS.
 
     Where header fields contradict each other: the sform where its code is above 0, else the qform where its code is,
     else the voxel sizes alone; a slope of 0 or NaN means that values are as stored. What was contradictory is a note.
@@ -49,11 +46,11 @@ def read_nifti(path: Path, largest_bytes: int, channels: bool = False) -> Decode
     """
     with _errors(path), LoggingOutputSuppressor():
         name = path.name.lower()
-        if name.endswith(SINGLE):
+        if name.endswith(NIFTI):
             return _single(path, largest_bytes, channels)
-        image: Any = nibabel.load(path)
+        image = _opened(path, largest_bytes)
         shape = _shape(path, image.shape, channels)
-        _check_size(path, shape, largest_bytes)
+        check_memory(path, shape, largest_bytes)
         _check_kind(path, image.get_data_dtype())
         proxy = image.dataobj
         array = _scaled(proxy.get_unscaled().reshape(shape, order="F"), proxy.slope, proxy.inter)
@@ -67,10 +64,10 @@ def read_nifti(path: Path, largest_bytes: int, channels: bool = False) -> Decode
 def read_nifti_grid(path: Path) -> Grid:
     """The grid of the first three axes, from the header alone; raises as `read_nifti`."""
     with _errors(path), LoggingOutputSuppressor():
-        if path.name.lower().endswith(SINGLE):
+        if path.name.lower().endswith(NIFTI):
             header, _ = _single_header(path)
             return nifti_grid(path, header, _shape(path, header.get_data_shape(), channels=True)[:3])[0]
-        image: Any = nibabel.load(path)
+        image = _opened(path)
         shape = _shape(path, image.shape, channels=True)[:3]
         pair = isinstance(image, nibabel.Nifti1Pair)
         return (nifti_grid(path, image.header, shape) if pair else analyze_grid(path, image, shape))[0]
@@ -79,11 +76,27 @@ def read_nifti_grid(path: Path) -> Grid:
 def count_nifti_channels(path: Path) -> int:
     """Length of the fourth axis, from the header alone; 1 without one; raises as `read_nifti`."""
     with _errors(path), LoggingOutputSuppressor():
-        if path.name.lower().endswith(SINGLE):
+        if path.name.lower().endswith(NIFTI):
             declared = _single_header(path)[0].get_data_shape()
         else:
-            declared = nibabel.load(path).shape
+            declared = _opened(path).shape
         return int((*_shape(path, declared, channels=True), 1, 1)[3])
+
+
+def _opened(path: Path, largest_bytes: int | None = None) -> Any:
+    """A pair or an MGH file as nibabel's image; with `largest_bytes` compressed parts are read to their checksum."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if path.name.lower().endswith(MGH):
+        packed = _is_packed(magic)
+        content = b"".join(_bounded(path, magic, 0, largest_bytes or LARGEST_BYTES)) if packed else path.read_bytes()
+        return nibabel.MGHImage.from_bytes(content)
+    image: Any = nibabel.load(path)
+    if largest_bytes is not None:
+        for part in {holder.filename for holder in image.file_map.values()}:
+            if str(part).lower().endswith(".gz") and Path(part).is_file():
+                deque(_bounded(Path(part), b"\x1f\x8b", 0, largest_bytes), maxlen=0)
+    return image
 
 
 @contextmanager
@@ -92,7 +105,7 @@ def _errors(path: Path) -> Iterator[None]:
         yield
     except HeaderDataError as error:
         raise GenesisError(f"{path}: its NIfTI header cannot be ({error}); repair that field") from error
-    except ImageFileError as error:
+    except (ImageFileError, MGHError) as error:
         raise GenesisError(f"{path}: not a header that nibabel knows ({error}); convert it to NIfTI") from error
     except (OSError, EOFError) as error:
         raise GenesisError(f"{path}: cannot be read ({_first_line(error)}); copy it again") from error
@@ -108,7 +121,7 @@ def _single(path: Path, largest_bytes: int, channels: bool) -> Decoded:
     header, magic = _single_header(path)
     packed = _is_packed(magic)
     shape = _shape(path, header.get_data_shape(), channels)
-    _check_size(path, shape, largest_bytes)
+    check_memory(path, shape, largest_bytes)
     kind, offset = header.get_data_dtype(), int(header.get_data_offset())
     _check_kind(path, kind)
     if not 0 <= offset < 2**40:
@@ -154,14 +167,22 @@ def _beginning(path: Path, magic: bytes) -> bytes:
 def _unpacked(path: Path, magic: bytes, needed: int, largest_bytes: int) -> bytearray:
     """The uncompressed file, at least `needed` bytes of it, read to its end and its checksum."""
     content, total = bytearray(), 0
-    for block in _blocks(path, magic):
+    for block in _bounded(path, magic, needed, largest_bytes):
         content += block if total < needed else b""
         total += len(block)
-        if total > max(largest_bytes, needed) + _BLOCK:
-            raise GenesisError(f"{path}: its compressed data goes on beyond the memory limit; copy it again")
     if total < needed:
         raise GenesisError(f"{path}: truncated, {total} bytes where its header declares {needed}; copy it again")
     return content
+
+
+def _bounded(path: Path, magic: bytes, needed: int, largest_bytes: int) -> Iterator[bytes]:
+    """The uncompressed file in blocks; GenesisError beyond what is needed and the memory limit."""
+    total = 0
+    for block in _blocks(path, magic):
+        total += len(block)
+        if total > max(largest_bytes, needed) + _BLOCK:
+            raise GenesisError(f"{path}: its compressed data goes on beyond the memory limit; copy it again")
+        yield block
 
 
 def _blocks(path: Path, magic: bytes) -> Iterator[bytes]:
@@ -202,13 +223,6 @@ def _shape(path: Path, declared: tuple[int, ...], channels: bool) -> tuple[int, 
         size = "x".join(map(str, shape))
         raise GenesisError(f"{path}: {len(shape)}D, size {size}; split it into 3D volumes")
     return shape
-
-
-def _check_size(path: Path, shape: tuple[int, ...], largest_bytes: int) -> None:
-    needed = int(np.prod([float(side) for side in shape])) * _FLOAT32_BYTES
-    if needed > largest_bytes:
-        size = "x".join(map(str, shape))
-        raise GenesisError(f"{path}: {size} voxels need {needed / 2**30:.1f} GiB, over the limit; crop or split it")
 
 
 def _check_kind(path: Path, kind: np.dtype[Any]) -> None:

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from modelsgenesis.data.formats.lps_grid import lps_grid, times
+from modelsgenesis.data.formats.suffixes import MGH
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TO_MM = {"meter": 1000.0, "micron": 0.001}
 _FINEST_MM, _COARSEST_MM = 1e-3, 50.0  # of voxels that a scanner or a microscope makes
-_ROUNDED, _SHEARED = 1e-4, 0.02  # cosine between two axes: within that of float32, beyond that of rounded digits
 
 
 def nifti_grid(path: Path, header: Any, shape: tuple[int, ...]) -> tuple[Grid, tuple[str, ...]]:
@@ -23,15 +24,15 @@ def nifti_grid(path: Path, header: Any, shape: tuple[int, ...]) -> tuple[Grid, t
     notes: list[str] = []
     affine = _affine(path, header, shape, notes)
     affine = affine * np.array([[_unit(path, header, affine, notes)]] * 3 + [[1.0]])
-    return _grid(path, affine, shape, notes), tuple(notes)
+    return lps_grid(path, _RAS_TO_LPS @ affine, shape, notes), tuple(notes)
 
 
 def analyze_grid(path: Path, image: Any, shape: tuple[int, ...]) -> tuple[Grid, tuple[str, ...]]:
     """The grid of an Analyze or MGH image, as nibabel has it."""
-    notes = []
-    if not path.name.lower().endswith((".mgh", ".mgz")):
+    notes: list[str] = []
+    if not path.name.lower().endswith(MGH):
         notes.append("Analyze files do not say which side is left; taken as nibabel does")
-    return _grid(path, np.asarray(image.affine, np.float64), shape, notes), tuple(notes)
+    return lps_grid(path, _RAS_TO_LPS @ np.asarray(image.affine, np.float64), shape, notes), tuple(notes)
 
 
 def _affine(path: Path, header: Any, shape: tuple[int, ...], notes: list[str]) -> npt.NDArray[np.float64]:
@@ -92,7 +93,7 @@ def _compare(
     steps = np.linalg.norm(sform[:3, :3], axis=0)
     pixdim = np.abs(np.asarray(header["pixdim"][1:4], np.float64))
     if not np.allclose(pixdim[:axes], steps[:axes], rtol=0.02):
-        stated = f"pixdim {_times(pixdim[:axes])} contradicts the sform's {_times(steps[:axes])}"
+        stated = f"pixdim {times(pixdim[:axes])} contradicts the sform's {times(steps[:axes])}"
         notes.append(f"{stated}; the sform is taken, as nibabel does")
     elif qform is not None:
         corners = np.array(np.meshgrid(*[(0, side - 1) for side in (*shape, 1, 1)[:3]])).reshape(3, -1)
@@ -112,31 +113,6 @@ def _unit(path: Path, header: Any, affine: npt.NDArray[np.float64], notes: list[
         notes.append(f"xyzt_units says {unit}; converted to mm")
         return factor
     if (steps >= _FINEST_MM).all() and (steps <= _COARSEST_MM).all():
-        notes.append(f"xyzt_units says {unit}, which would make voxels of {_times(steps * factor)} mm; taken as mm")
+        notes.append(f"xyzt_units says {unit}, which would make voxels of {times(steps * factor)} mm; taken as mm")
         return 1.0
-    raise GenesisError(f"{path}: voxels of {_times(steps)} {unit} cannot be; repair pixdim or xyzt_units")
-
-
-def _grid(path: Path, affine: npt.NDArray[np.float64], shape: tuple[int, ...], notes: list[str]) -> Grid:
-    axes = len(shape)
-    lps = _RAS_TO_LPS @ affine
-    steps = np.linalg.norm(lps[:3, :axes], axis=0)
-    if not np.isfinite(lps).all() or not ((steps >= 1e-4) & (steps <= 100)).all():
-        raise GenesisError(f"{path}: voxels of {_times(steps)} mm cannot be; repair pixdim or the sform")
-    cosines = lps[:3, :axes] / steps
-    across = np.abs(cosines.T @ cosines - np.eye(axes)).max()
-    if across > _SHEARED:
-        degrees = float(np.degrees(np.arcsin(min(across, 1.0))))
-        raise GenesisError(f"{path}: its axes are {degrees:.1f} degrees off a right angle (sheared); resample it first")
-    if across > _ROUNDED:
-        notes.append(f"the direction cosines are rounded ({across:.1g} off a right angle); taken as they are")
-    plane = cosines[:axes]
-    if abs(np.linalg.det(plane)) < 0.5:  # a 2D image that does not lie in the axial plane
-        notes.append("a 2D image in another plane than the axial; its first axis is taken as x, its second as y")
-        plane = np.eye(axes)
-    origin, spacing = (tuple(float(value) for value in row) for row in (lps[:axes, 3], steps))
-    return Grid(shape, spacing, origin, tuple(float(value) for value in plane.ravel()))
-
-
-def _times(steps: npt.NDArray[np.float64]) -> str:
-    return " x ".join(f"{step:.4g}" for step in steps)
+    raise GenesisError(f"{path}: voxels of {times(steps)} {unit} cannot be; repair pixdim or xyzt_units")

@@ -1,5 +1,7 @@
 """PNG, JPEG, TIFF, BMP and WebP as greyscale, by Pillow; by SimpleITK where Pillow would drop 8 of 16 bits."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +10,16 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from modelsgenesis.data.formats.decoded import Decoded
-from modelsgenesis.data.formats.integrity import check_picture
+from modelsgenesis.data.formats.integrity import check_memory, check_picture
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-
-_PHOTOMETRIC, _MIN_IS_WHITE = 262, 0
-_ORIENTATION = 274
-_GREY = {
-    "1": "uint8",
-    "L": "uint8",
-    "I;16": "uint16",
-    "I;16B": "uint16",
-    "I;16L": "uint16",
-    "I": "int32",
-    "F": "float32",
-}
+_BITS, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES, _SAMPLE_FORMAT = 258, 262, 270, 274, 277, 339
+_MIN_IS_WHITE = 0
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+_RIGHT = {(_UNSIGNED, 1), (_UNSIGNED, 4), (_UNSIGNED, 8), (_UNSIGNED, 16), (_SIGNED, 32), (_FLOAT, 32)}
+"""Sample format and bits of grey TIFFs that Pillow reads as they are meant."""
+_GREY = ("1", "L", "I;16", "I;16B", "I;16L", "I", "F")
 _COLOUR = ("LA", "La", "PA", "P", "RGB", "RGBA", "RGBX", "RGBa")
 
 
@@ -45,8 +40,8 @@ def read_picture(path: Path, largest_bytes: int) -> Decoded:
                     raise GenesisError(f"{path}: grey of 16 bits with an alpha channel; save it without alpha")
                 return _by_itk(path)
             return _decoded(path, image, largest_bytes)
-    except UnidentifiedImageError:
-        return _by_itk(path)
+    except UnidentifiedImageError as error:
+        raise GenesisError(f"{path}: no picture of a kind that Pillow reads; save it with 8 or 16 bits") from error
     except Image.DecompressionBombError as error:
         raise GenesisError(f"{path}: {error}; crop or shrink it") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -56,10 +51,10 @@ def read_picture(path: Path, largest_bytes: int) -> Decoded:
 def _decoded(path: Path, image: Any, largest_bytes: int) -> Decoded:
     frames = getattr(image, "n_frames", 1)
     size = (*image.size, *([frames] if frames > 1 else []))
-    if 4 * int(np.prod([float(side) for side in size])) > largest_bytes:
-        raise GenesisError(f"{path}: {'x'.join(map(str, size))} pixels are over the memory limit; crop or split it")
+    check_memory(path, size, largest_bytes)
     if frames > 1 and image.format != "TIFF":
         raise GenesisError(f"{path}: {frames} frames (an animation); save one of them")
+    _check_imagej(path, getattr(image, "tag_v2", {}), frames)
     notes: list[str] = []
     pages = []
     for frame in range(frames):
@@ -74,6 +69,8 @@ def _decoded(path: Path, image: Any, largest_bytes: int) -> Decoded:
 
 def _page(path: Path, image: Any, notes: list[str]) -> npt.NDArray[Any]:
     """(columns, rows)."""
+    tags = getattr(image, "tag_v2", {})
+    _check_tiff(path, tags)
     orientation = image.getexif().get(_ORIENTATION, 1)
     if image.format == "TIFF" and orientation > 4:  # Pillow reads the lines of such a file with the wrong length
         raise GenesisError(f"{path}: a TIFF on its side (Orientation {orientation}); save it upright")
@@ -90,12 +87,44 @@ def _page(path: Path, image: Any, notes: list[str]) -> npt.NDArray[Any]:
         grey = _grey(path, np.asarray(turned.convert("RGBA"))[..., :3])
     else:
         raise GenesisError(f"{path}: colour ({image.mode}); convert it to one channel")
-    tags = getattr(image, "tag_v2", {})
     if tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE:
         notes.append("a TIFF in which 0 is white (PhotometricInterpretation): turned round")
         if grey.dtype == np.uint16:  # Pillow itself turns 8 bits
             grey = np.iinfo(np.uint16).max - grey
     return grey.T
+
+
+def _check_tiff(path: Path, tags: Mapping[int, Any]) -> None:
+    """GenesisError for grey TIFFs whose values Pillow reads as others, and stacks of which it sees one slice."""
+    if not tags or tags.get(_SAMPLES, 1) != 1:
+        return
+    kind, bits = (_one(tags.get(tag, 1)) for tag in (_SAMPLE_FORMAT, _BITS))
+    white = tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE
+    if (kind, bits) not in _RIGHT or (white and kind != _UNSIGNED):
+        names = {_UNSIGNED: "unsigned", _SIGNED: "signed", _FLOAT: "floating point"}
+        inverted = ", 0 being white" if white else ""
+        raise GenesisError(
+            f"{path}: a TIFF of {bits} bits, {names.get(kind, f'SampleFormat {kind}')}{inverted}, is not read; save it "
+            "with 8 or 16 bits unsigned, or as NIfTI"
+        )
+
+
+def _one(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) else value
+
+
+def _check_imagej(path: Path, tags: Mapping[int, Any], frames: int) -> None:
+    """GenesisError where ImageJ's description says what Pillow passes over: slices behind the first, a calibration."""
+    description = str(tags.get(_DESCRIPTION, ""))
+    if not description.startswith("ImageJ="):
+        return
+    stated = dict(re.findall(r"^(images|c0|c1)=(\S+)", description, re.MULTILINE))
+    if stated.get("images", "1") not in ("1", str(frames)):
+        raise GenesisError(
+            f"{path}: an ImageJ stack of {stated['images']} slices with {frames} pages; save it as NIfTI"
+        )
+    if (stated.get("c0", "0"), stated.get("c1", "1")) not in (("0", "1"), ("0.0", "1.0")):
+        raise GenesisError(f"{path}: an ImageJ file of calibrated values (c0, c1); save it as NIfTI")
 
 
 def _grey(path: Path, colours: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -6,7 +6,7 @@ Read by hand, because the reader takes memory, pads with zeros or crashes before
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from modelsgenesis.errors import GenesisError
 
 _LONGEST_LINE = 2**20
 _MOST_FIELDS = 1000
+_MOST_SLICES = 10**6
+_TRUE = ("T", "t", "1")
+_UNMEASURED = "no {}, so the size of voxels is unknown; counted in voxels"
 
 _TYPE_BYTES = {"char": 1, "short": 2, "int": 4, "long": 4, "longlong": 8, "float": 4, "double": 8}
 _ENCODINGS = ("raw", "gzip", "gz")
@@ -38,7 +41,7 @@ class Payload:
 
 
 @dataclass(frozen=True)
-class Header:
+class TextHeader:
     """What the header of a MetaImage or NRRD file declares.
 
     Args:
@@ -47,6 +50,7 @@ class Header:
         text: the header, byte for byte.
         scaling: slope and offset that make physical values of the stored ones.
         mm: millimetres in the unit of its lengths.
+        measured: whether it tells the distance of voxels.
         notes: what it lacks or says oddly.
     """
 
@@ -55,6 +59,7 @@ class Header:
     text: bytes
     scaling: tuple[float, float] = (1.0, 0.0)
     mm: float = 1.0
+    measured: bool = True
     notes: tuple[str, ...] = ()
 
     def naming(self, data: str) -> bytes:
@@ -62,7 +67,7 @@ class Header:
         return self.text.replace(os.fsencode(self.data_name), data.encode())
 
 
-def read_header(path: Path) -> Header:
+def read_text_header(path: Path) -> TextHeader:
     """The header of a MetaImage or NRRD file.
 
     Raises:
@@ -77,13 +82,13 @@ def data_file(path: Path) -> Path | None:
     if not path.name.lower().endswith((".mhd", ".nhdr")):
         return None
     try:
-        payload = read_header(path).payload
+        payload = read_text_header(path).payload
     except (GenesisError, OSError):
         return None
     return payload.file if payload is not None and payload.file != path else None
 
 
-def _meta(path: Path) -> Header:
+def _meta(path: Path) -> TextHeader:
     fields: dict[str, str] = {}
     text = b""
     with path.open("rb") as handle:
@@ -94,7 +99,6 @@ def _meta(path: Path) -> Header:
                 raise GenesisError(f"{path}: not a whole MetaImage header; copy it again")
             fields[key.strip()] = value.strip()
             text += line
-        start = handle.tell()
         after = handle.read(_LONGEST_LINE) if fields["ElementDataFile"].split(" ")[0] == "LIST" else b""
     sides = _sides(path, "DimSize", fields.get("DimSize", ""))
     if fields.get("NDims", "") != str(len(sides)):
@@ -102,36 +106,82 @@ def _meta(path: Path) -> Header:
     name = fields.get("ElementType", "").removeprefix("MET_").removesuffix("_ARRAY").lower().replace("_", "")
     channels = _sides(path, "ElementNumberOfChannels", fields.get("ElementNumberOfChannels", "1"))
     needed = math.prod((*sides, *channels)) * _width(path, "ElementType", name.removeprefix("u"))
-    scaling, notes = _meta_scaling(path, fields)
+    if fields.get("BinaryData", "True")[:1] not in _TRUE:
+        raise GenesisError(f"{path}: BinaryData = {fields['BinaryData']} (text) is not read; save it as binary data")
+    scaling, scaled = _meta_scaling(path, fields)
+    mm, converted = _meta_unit(path, fields)
+    measured = "ElementSpacing" in fields or "ElementSize" in fields
+    notes = (*scaled, *converted, *(() if measured else (_UNMEASURED.format("ElementSpacing"),)))
+    place = fields["ElementDataFile"]
+    listed = None if (path.parent / place).is_file() else _listed(path, place, after)
+    if listed is not None:
+        _check_slices(path, listed, sides, needed, fields)
+    payload = None if listed is not None else _meta_payload(path, fields, len(text), needed)
+    return TextHeader(payload, place, text, scaling, mm, measured, notes)
+
+
+def _meta_payload(path: Path, fields: Mapping[str, str], start: int, needed: int) -> Payload:
+    """The voxels in one file; GenesisError where the reader would take other bytes for them."""
     place, skip = fields["ElementDataFile"], fields.get("HeaderSize", "0")
-    compressed = fields.get("CompressedData", "False").lower() in ("true", "1")
-    payload: Payload | None
-    if place.upper() == "LOCAL":
-        if skip not in ("0", "-1"):
-            raise GenesisError(f"{path}: HeaderSize = {skip} beside ElementDataFile = LOCAL; remove HeaderSize")
-        if compressed and "CompressedDataSize" not in fields:  # the reader would return other values
-            raise GenesisError(f"{path}: CompressedData without CompressedDataSize; save it again, uncompressed")
-        payload = Payload(path, start, needed, compressed)
-    elif place.split(" ")[0] == "LIST" and not (path.parent / place).is_file():
-        absent = [
-            name for name in os.fsdecode(after).split("\n") if name and not (path.parent / name.strip()).is_file()
-        ]
-        if absent or not after.strip():
-            raise GenesisError(f"{path}: ElementDataFile = LIST, but {absent[0] if absent else 'no file'} is there")
-        payload = None
-    elif _is_pattern(place) and not (path.parent / place).is_file():
-        payload = None
-    else:
-        payload = Payload(path.parent / place, int(skip) if skip.isdigit() else 0, needed, compressed)
-    return Header(payload, place, text, scaling, 1.0, notes)
+    compressed, size = fields.get("CompressedData", "False")[:1] in _TRUE, fields.get("CompressedDataSize")
+    local = place.upper() == "LOCAL"
+    if local and skip not in ("0", "-1"):
+        raise GenesisError(f"{path}: HeaderSize = {skip} beside ElementDataFile = LOCAL; remove HeaderSize")
+    file, begin = (path, start) if local else (path.parent / place, int(skip) if skip.isdigit() else 0)
+    if compressed and file.is_file() and (local or size is not None):
+        there = file.stat().st_size - begin
+        if size is None or size != str(there):
+            stated = f"CompressedDataSize {'missing' if size is None else f'= {size}'}, but {there} bytes follow"
+            raise GenesisError(f"{path}: {stated}; copy it again, or save it uncompressed")
+    return Payload(file, begin, needed, compressed)
 
 
-def _is_pattern(place: str) -> bool:
-    """Whether an ElementDataFile is a C format with first, last and step, as in `slice%03d.raw 1 20 1`."""
-    return re.fullmatch(r".*%\d*d.*( \d+){2,3}", place) is not None
+def _listed(path: Path, place: str, after: bytes) -> list[str] | None:
+    """The files, one a slice, that an ElementDataFile names by `LIST` or a C format; None when it names one file.
+
+    A format is one only with first, last and step, as in `slice%03d.raw 1 20 1`.
+    """
+    if place.split(" ")[0] == "LIST":
+        if place not in ("LIST", "LIST 2", "LIST 2D"):
+            raise GenesisError(
+                f"{path}: ElementDataFile = {place} is not read; list one file a slice, or save one file"
+            )
+        return [name.strip() for name in os.fsdecode(after).split("\n") if name.strip()]
+    found = re.fullmatch(r"(.*%0?\d*d.*?) (\d+) (\d+)(?: (\d+))?", place)
+    if found is None:
+        return None
+    first, last, step = int(found[2]), int(found[3]), int(found[4] or 1)
+    return [found[1] % number for number in range(first, last + 1, max(step, 1))][:_MOST_SLICES]
 
 
-def _meta_scaling(path: Path, fields: dict[str, str]) -> tuple[tuple[float, float], tuple[str, ...]]:
+def _check_slices(
+    path: Path, names: Sequence[str], sides: Sequence[int], needed: int, fields: Mapping[str, str]
+) -> None:
+    """There must be a file for each slice, with all its bytes: the reader leaves what is missing as it finds it."""
+    absent = next((name for name in names if not (path.parent / name).is_file()), None)
+    if absent is not None:
+        raise GenesisError(f"{path}: its data file {absent} is missing; put it beside the header")
+    if len(names) != sides[-1]:
+        raise GenesisError(f"{path}: ElementDataFile names {len(names)} files for {sides[-1]} slices; complete them")
+    if fields.get("CompressedData", "False")[:1] in _TRUE:
+        raise GenesisError(f"{path}: compressed slices in a file each are not read; save one file")
+    skip = fields.get("HeaderSize", "0")
+    least = needed // sides[-1] + (int(skip) if skip.isdigit() else 0)
+    short = next((name for name in names if (path.parent / name).stat().st_size < least), None)
+    if short is not None:
+        raise GenesisError(f"{path}: {short} is truncated, a slice needs {least} bytes; copy it again")
+
+
+def _meta_unit(path: Path, fields: Mapping[str, str]) -> tuple[float, tuple[str, ...]]:
+    unit = fields.get("DistanceUnits", "mm").strip().lower()
+    if unit in ("", "?", "mm"):
+        return 1.0, ()
+    if unit not in _MM:
+        raise GenesisError(f"{path}: DistanceUnits = {fields['DistanceUnits']} is no known length; repair or remove it")
+    return _MM[unit], (f"DistanceUnits = {unit}; converted to mm",)
+
+
+def _meta_scaling(path: Path, fields: Mapping[str, str]) -> tuple[tuple[float, float], tuple[str, ...]]:
     """Slope and offset of ElementToIntensityFunction, which SimpleITK passes over."""
     found = []
     for name, default in (("Slope", 1.0), ("Offset", 0.0)):
@@ -148,10 +198,9 @@ def _meta_scaling(path: Path, fields: dict[str, str]) -> tuple[tuple[float, floa
     return (slope, offset), (f"ElementToIntensityFunction applied: x {slope:g} + {offset:g}",)
 
 
-def _nrrd(path: Path) -> Header:
+def _nrrd(path: Path) -> TextHeader:
     with path.open("rb") as handle:
         fields, text = _nrrd_fields(path, handle)
-        start = len(text)
     sides = _sides(path, "sizes", fields.get("sizes", ""))
     if fields.get("dimension", "") != str(len(sides)):
         raise GenesisError(f"{path}: dimension: {fields.get('dimension')} but sizes: {fields.get('sizes')}; repair it")
@@ -160,35 +209,35 @@ def _nrrd(path: Path) -> Header:
     if encoding not in _ENCODINGS:
         raise GenesisError(f"{path}: encoding: {encoding} is not read; save it with encoding raw or gzip")
     detached = fields.get("data file", fields.get("datafile"))
-    if detached is not None and re.fullmatch(r"LIST\s+\S.*", detached):
+    if detached is not None and not (path.parent / detached).is_file() and re.match(r"LIST\b|.*%\d*d", detached):
         raise GenesisError(f"{path}: data file: {detached} is not read; save it as one file")
-    mm, notes = _nrrd_unit(path, fields)
+    mm, measured, notes = _nrrd_spacing(path, fields)
     skips = any(fields.get(key, "0") != "0" for key in ("byte skip", "byteskip", "line skip", "lineskip"))
-    payload: Payload | None
-    if detached is None:
-        payload = None if skips else Payload(path, start, needed, encoding != "raw")
-    elif skips or ((detached == "LIST" or _is_pattern(detached)) and not (path.parent / detached).is_file()):
-        payload = None
-    else:
-        payload = Payload(path.parent / detached, 0, needed, encoding != "raw")
-    return Header(payload, detached or "", text, (1.0, 0.0), mm, notes)
+    file, start = (path, len(text)) if detached is None else (path.parent / detached, 0)
+    payload = None if skips else Payload(file, start, needed, encoding != "raw")
+    return TextHeader(payload, detached or "", text, (1.0, 0.0), mm, measured, notes)
 
 
-def _nrrd_unit(path: Path, fields: dict[str, str]) -> tuple[float, tuple[str, ...]]:
-    """Millimetres in the unit of `space units`, which SimpleITK passes over; and notes."""
+def _nrrd_spacing(path: Path, fields: Mapping[str, str]) -> tuple[float, bool, tuple[str, ...]]:
+    """Millimetres in the unit of its lengths, which SimpleITK passes over; whether it tells the distances; notes."""
     notes = []
     if "space" not in fields:
         notes.append("no `space`, so it does not say where the patient's left is; taken as left, posterior, superior")
-    units = [unit.strip().lower() for unit in re.findall(r'"([^"]*)"', fields.get("space units", ""))]
+    directions = fields.get("space directions", "")
+    if "none" in directions and fields.get("kinds", "domain").split()[0].lower() in ("domain", "space"):
+        raise GenesisError(f"{path}: space directions: {directions} tells no distance of an axis; complete it")
+    measured = bool(directions) or (fields.get("spacings") is not None and "nan" not in fields["spacings"].lower())
+    if not measured:
+        notes.append(_UNMEASURED.format("`space directions` or `spacings`"))
+    name = "space units" if directions else "units"
+    units = [unit.strip().lower() for unit in re.findall(r'"([^"]*)"', fields.get(name, ""))]
     known = {_MM.get(unit or "mm", math.nan) for unit in units[:3]} or {1.0}
     if len(known) > 1 or math.isnan(next(iter(known))):
-        raise GenesisError(
-            f"{path}: space units: {fields['space units']} are not one known length; repair or remove it"
-        )
+        raise GenesisError(f"{path}: {name}: {fields[name]} is not one known length; repair or remove it")
     mm = known.pop()
     if mm != 1.0:
-        notes.append(f"space units: {units[0]}; converted to mm")
-    return mm, tuple(notes)
+        notes.append(f"{name}: {units[0]}; converted to mm")
+    return mm, measured, tuple(notes)
 
 
 def _nrrd_fields(path: Path, lines: Iterator[bytes]) -> tuple[dict[str, str], bytes]:
