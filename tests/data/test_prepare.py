@@ -159,3 +159,45 @@ def test_the_manifest_holds_the_contract(tmp_path: Path) -> None:
         "bytes", "levels", "voxels", "measured", "values", "doubt", "notes",
     }  # fmt: skip
     assert line["intensity"] == {"low": -1000.0, "high": 1000.0, "levels": 2000}
+
+
+def test_a_scan_that_cannot_be_looked_at_again_stays(tmp_path: Path) -> None:
+    """A slow disk is no reason to lose what was stored."""
+    for n in range(2):
+        save(tmp_path / f"in/{n}.nii", n)
+    prepare([tmp_path / "in"], tmp_path / "store", workers=1)
+    before = content(tmp_path / "store")
+    summary = prepare([tmp_path / "in"], tmp_path / "store", PrepareSettings(seconds=1e-9), workers=1)
+    assert sum(summary.rejected.values()) >= 1  # a worker that is up already may be quicker than the clock
+    assert content(tmp_path / "store") == before
+    assert all("the scan in the store is kept" in reason for reason in rejected(tmp_path / "store").values())
+
+
+def test_settings_that_made_nothing_do_not_bind(tmp_path: Path) -> None:
+    save(tmp_path / "in/a.nii")
+    with pytest.raises(GenesisError, match="nothing inside the window"):
+        prepare([tmp_path / "in"], tmp_path / "store", PrepareSettings(window=(2000, 3000)), workers=1)
+    assert prepare([tmp_path / "in"], tmp_path / "store", workers=1).stored == 1
+    with pytest.raises(UsageError, match="other settings"):
+        prepare([tmp_path / "in"], tmp_path / "store", PrepareSettings(window=(2000, 3000)), workers=1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"window": (100, -100)},
+        {"spacing": (0, 1, 1)},
+        {"seconds": 0},
+        {"levels": 0},
+        {"resize": (0, 8)},
+        {"largest_gb": -1},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_settings_that_cannot_be_are_refused_before_anything_is_read(tmp_path: Path, wrong: dict) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        PrepareSettings(**wrong)
+    save(tmp_path / "in/a.nii")
+    with pytest.raises(UsageError, match="workers 0"):
+        prepare([tmp_path / "in"], tmp_path / "store", workers=0)
+    assert not (tmp_path / "store").exists()

@@ -11,7 +11,7 @@ from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.data.resizing import resize_image
 from modelsgenesis.data.volume import Volume, placed, resample
 from modelsgenesis.data.whole import refuse_fractions
-from modelsgenesis.errors import GenesisError
+from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.types import FloatArray, IntegerArray
 
 Modality = Literal["ct", "mr", "image", "label", "auto"]
@@ -59,6 +59,16 @@ class PrepareSettings:
     min_slices: int = 16
     seconds: float = 900.0
     largest_gb: float = 8.0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for numbers that no scan can be read with."""
+        if self.window is not None and not self.window[0] < self.window[1]:
+            raise UsageError(f"window {self.window[0]:g} {self.window[1]:g}: the first must be below the second")
+        for name in ("spacing", "levels", "pixel_size", "resize", "min_slices", "seconds", "largest_gb"):
+            given = getattr(self, name)
+            numbers = given if isinstance(given, tuple) else () if given is None else (given,)
+            if not all(number > 0 for number in numbers):
+                raise UsageError(f"{name} {' '.join(map(str, numbers))}: must be above 0")
 
 
 def convert(volume: Volume, config: PrepareSettings) -> tuple[Volume, IntegerArray, Intensity]:

@@ -46,9 +46,15 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The scan cannot be used, or is not what its user said."""
+    """The scan cannot be used, or is not what its user said.
+
+    Args:
+        reason: why.
+        changed: whether its content was read and is another than the one that a store holds of this name.
+    """
 
     reason: str
+    changed: bool
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ def process(job: Job) -> Scan | Unchanged | Rejected | Unwritable:
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # the workers themselves are the parallelism
     source = job.source
+    digest = ""
     try:
         digest = source.digest()
         held = next((modality for modality, known in job.known.items() if known == digest), None)
@@ -81,7 +88,7 @@ def process(job: Job) -> Scan | Unchanged | Rejected | Unwritable:
         doubted = _doubt(volume, look, config)
         return _stored(job, volume, look, config, digest, doubted)
     except GenesisError as error:
-        return Rejected(str(error).removeprefix(f"{source.path}: "))
+        return Rejected(str(error).removeprefix(f"{source.path}: "), changed=bool(digest))
 
 
 def _modality(volume: Volume, look: Look, config: PrepareSettings) -> Any:

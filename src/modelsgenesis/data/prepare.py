@@ -24,8 +24,8 @@ from modelsgenesis.progress import Progress
 from modelsgenesis.types import JSON
 
 SETTINGS = "settings.json"
-_CHANGING = ("seconds", "largest_gb", "force", "exclude")
-"""Settings that do not change how a scan is stored."""
+_PASSING = ("seconds", "largest_gb", "force", "exclude")
+"""Settings that do not change how a scan is stored, so calls may differ in them."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ def prepare(
     """
     config, store, began = config or PrepareSettings(), writable(out), time.monotonic()
     refuse_inside(inputs, store)
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: must be 1 or more")
     if config.modality == AUTO and config.window is not None:
         raise UsageError("--window with --modality auto: a window is of one modality; prepare each by itself")
     with guarding():
@@ -197,8 +199,13 @@ def _take(source: Source, result: Scan | Unchanged | Rejected | Unwritable | Los
         held = scans[source.identifier]  # its subject or place may have changed
         scans[held.id] = replace(held, subject=source.subject, source=str(source.path))
         state.unchanged += 1
-    else:
+    elif isinstance(result, Rejected) and result.changed:
         state.rejected[source.identifier] = (source, result.reason)
+        _remove(source.identifier, state)  # it was usable once
+    else:  # it could not be looked at: what a store holds of it may still be right
+        is_held = any(source.identifier in scans for scans in state.scans.values())
+        kept = "; could not be looked at again, the scan in the store is kept" if is_held else ""
+        state.rejected[source.identifier] = (source, f"{result.reason}{kept}")
 
 
 def _remove(identifier: str, state: _State, but: str = "") -> None:
@@ -209,8 +216,6 @@ def _remove(identifier: str, state: _State, but: str = "") -> None:
 
 def _finish(state: _State, met: Index) -> None:
     """Leave stores that do not depend on the order of the work: sorted manifests, sorted lists."""
-    for identifier in state.rejected:  # it was usable once; its content has changed
-        _remove(identifier, state)
     for modality, scans in state.scans.items():
         store = state.store(modality)
         if scans or (store / MANIFEST).exists() or state.config.modality != AUTO:
@@ -232,12 +237,14 @@ def _agree_on_settings(store: Path, config: PrepareSettings) -> None:
     differing = [
         f"{name} is {held.get(name)!r}, not {wanted[name]!r}" for name in wanted if held.get(name) != wanted[name]
     ]
-    if differing:
+    if differing and not read_manifest(store):  # nothing was made with them
+        write_json(path, wanted)
+    elif differing:
         raise UsageError(f"{store}: made with other settings ({', '.join(differing)}); choose another folder")
 
 
 def _lasting(values: JSON) -> JSON:
-    return {name: value for name, value in values.items() if name not in _CHANGING}
+    return {name: value for name, value in values.items() if name not in _PASSING}
 
 
 def _refuse_clashes(sources: list[Source], state: _State) -> None:

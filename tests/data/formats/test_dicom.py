@@ -168,3 +168,19 @@ def test_a_colour_slice_is_refused(tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(GenesisError, match="colour"):
         read_volume(tmp_path)
+
+
+def test_a_mosaic_is_no_slice(tmp_path: Path) -> None:
+    write_series(tmp_path, depth=1, ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"])
+    with pytest.raises(GenesisError, match="MOSAIC, a sheet of all slices"):
+        read_volume(tmp_path)
+
+
+def test_two_patients_under_one_series_are_not_one_scan(tmp_path: Path) -> None:
+    write_series(tmp_path)
+    last = sorted(tmp_path.iterdir())[-1]
+    data = pydicom.dcmread(last)
+    data.PatientID = "Q8"
+    data.save_as(last)
+    with pytest.raises(GenesisError, match=r"PatientID \(0010,0020\) is 'P7' and 'Q8'"):
+        read_volume(tmp_path)

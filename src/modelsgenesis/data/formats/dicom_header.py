@@ -40,7 +40,7 @@ PIXEL_SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing
 TAGS = tags_of(
     (
         *("SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "InstanceNumber"),
-        *("Rows", "Columns", "NumberOfFrames", "SliceThickness", "SpacingBetweenSlices"),
+        *("Rows", "Columns", "NumberOfFrames", "SliceThickness", "SpacingBetweenSlices", "ImageType"),
         *(
             POSITION,
             ORIENTATION,
@@ -107,6 +107,7 @@ class Header:
         planes: one for each frame; fewer than `frames` where nothing is said of each.
         thickness: mm of SliceThickness, 0 when absent.
         film: whether the frames follow each other in time.
+        mosaic: whether its one frame is a sheet of all slices, as Siemens stores functional MR.
         part: whether it is one of several files that its frames were parted into (a concatenation).
         missing: the attributes of planes that are missing or impossible, as messages name them.
     """
@@ -123,6 +124,7 @@ class Header:
     planes: tuple[Plane, ...]
     thickness: float
     film: bool
+    mosaic: bool
     part: bool
     missing: tuple[str, ...]
 
@@ -170,6 +172,7 @@ def _header(path: Path, data: Dataset) -> Header:
         planes=tuple(plane for plane, _ in places),
         thickness=max(number(data, "SliceThickness") or 0.0, 0.0),
         film=value(data, "FrameTime") is not None or value(data, "FrameIncrementPointer") is not None,
+        mosaic="MOSAIC" in text(data, "ImageType").upper(),
         part=value(data, "ConcatenationUID") is not None,
         missing=tuple(dict.fromkeys(name for _, missing in places for name in missing)),
     )

@@ -102,6 +102,15 @@ def _check_alike(headers: Sequence[Header], name: str) -> None:
             f"{name}: each of its {len(headers)} files has another {named('SeriesInstanceUID')}, so they are not one "
             "series; give the slices of one scan one UID, or convert them to NIfTI by a tool that merges them"
         )
+    sheet = next((header for header in headers if header.mosaic), None)
+    if sheet is not None:
+        raise GenesisError(
+            f"{sheet.path}: {named('ImageType')} says MOSAIC, a sheet of all slices; convert it to NIfTI first"
+        )
+    patients = sorted({header.patient for header in headers})
+    if len(patients) > 1:
+        told = " and ".join(repr(patient) for patient in patients[:3])
+        raise GenesisError(f"{name}: {named('PatientID')} is {told}; one series is of one patient, split it by it")
     modalities = sorted({header.modality for header in headers})
     if len(modalities) > 1:
         raise GenesisError(f"{name}: {named('Modality')} is {' and '.join(modalities)}; split the series by it")
