@@ -160,5 +160,5 @@ def test_one_file_of_all_channels(tmp_path: Path) -> None:
         found = nibabel.load(tmp_path / f"a/BRATS_{case}_prob1.nii.gz").get_fdata()  # type: ignore[attr-defined]
         expected = nibabel.load(tmp_path / f"b/{case}_prob1.nii.gz").get_fdata()  # type: ignore[attr-defined]
         np.testing.assert_array_equal(found, expected)
-    with pytest.raises(GenesisError, match="2 channels in one file; the network is for 3"):
+    with pytest.raises(GenesisError, match="2 images of one case, not 3"):
         predict(save_run(tmp_path / "other", channels=3), [tmp_path / "one"], tmp_path / "c")

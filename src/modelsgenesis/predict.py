@@ -234,14 +234,17 @@ def _holds_several(source: Source) -> bool:
 
 
 def _read(sources: Sequence[Source], channels: int) -> list[Volume]:
-    if channels > 1 and len(sources) == 1 and _holds_several(sources[0]):
+    """The volumes of a case, one a channel."""
+    if channels > 1 and len(sources) == 1 and sources[0].series is None:
         volumes = read_channels(sources[0].path)
-        if len(volumes) != channels:
-            raise GenesisError(f"{len(volumes)} channels in one file; the network is for {channels}")
-        return volumes
-    if len(sources) != channels:
-        raise GenesisError(f"{len(sources)} images of one case, not {channels}: NAME_0000, NAME_0001, ...")
-    return [read_source(source) for source in sources]
+        found = len(volumes)
+    else:
+        found = len(sources)
+        volumes = [read_source(source) for source in sources] if found == channels else []
+    if found != channels:
+        given = f"{found} images of one case, not {channels}"
+        raise GenesisError(f"{given}: give NAME_0000, NAME_0001, ..., or one file that holds all")
+    return volumes
 
 
 def _write_table(path: Path, recipe: Recipe, entries: Sequence[JSON]) -> None:

@@ -137,9 +137,9 @@ def fit(
             if due:
                 began = time.monotonic()
                 scores, improved = _validate(task, network, state, schedule)
-                if improved and fabric.is_global_zero:
-                    task.keep(network, scores[task.monitor], state.step)
                 if fabric.is_global_zero:
+                    if improved:
+                        task.keep(network, scores[task.monitor], state.step)
                     _record(run, board, bar, state, {**scores, "lr": rate}, improved, task.missed)
                 bar.say(pace.validated(time.monotonic() - began))
                 state.loss, state.losses = 0.0, 0
