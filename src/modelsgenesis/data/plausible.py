@@ -25,7 +25,7 @@ SCAN_VALUES = 32
 """A label map of more values than this has large flat pieces."""
 FLAT, ROUGH = 0.5, 0.3
 """Share of equal neighbours from which values are labels, and below which they are a scan's (docs/data.md)."""
-_SAMPLE = 10**6
+_SAMPLE = 2**17
 
 KINDS = {
     **dict.fromkeys(("CT",), "ct"),
@@ -85,19 +85,21 @@ class Look:
 
 
 def look_at(array: npt.NDArray[Any]) -> Look:
-    """What the values of `array`, finite and in physical units, look like; a sample of a million voxels decides."""
+    """What the values of `array`, finite and in physical units, look like, by a regular sample of them."""
     stride = max(1, int(np.ceil((array.size / _SAMPLE) ** (1 / array.ndim))))
     sample = np.sort(array[(slice(None, None, stride),) * array.ndim], axis=None)
     low, middle, high = (float(sample[round(share * (sample.size - 1))]) for share in (0.005, 0.5, 0.995))
     values = Values(float(array.min()), low, middle, high, float(array.max()))
-    distinct = int(np.count_nonzero(np.diff(sample))) + 1
-    whole = are_whole(sample[None])
+    starts = np.flatnonzero(np.diff(sample, prepend=np.nan))  # of the runs of equal values
+    distinct = starts.size
+    background = sample[starts[np.diff(starts, append=sample.size).argmax()]]
+    whole = are_whole(sample)
     below, padding = np.searchsorted(sample, [-1100.0, AIR_HU]), np.searchsorted(sample, values.lowest, "right")
     return Look(
         values=values,
         whole=whole,
         distinct=distinct,
-        flat=_flatness(array, stride) if whole and distinct <= MANY else 0.0,
+        flat=_flatness(array, stride, background) if whole and distinct <= MANY else 0.0,
         air=float(below[1] - below[0]) / sample.size,
         beyond=max(0.0, float(below[0]) - float(padding)) / sample.size,
         shifted=values.lowest >= 0 and whole and _is_shifted(sample),
@@ -110,7 +112,7 @@ def _is_shifted(sample: npt.NDArray[Any]) -> bool:
     return bool(air >= 0.1 and soft >= 0.15 and between <= min(0.12, soft / 2) and bright <= 0.06)
 
 
-def _flatness(array: npt.NDArray[Any], stride: int) -> float:
+def _flatness(array: npt.NDArray[Any], stride: int, background: Any) -> float:
     shares = []
     for axis in range(array.ndim):
         if array.shape[axis] < 2:
@@ -120,8 +122,6 @@ def _flatness(array: npt.NDArray[Any], stride: int) -> float:
         first = array[tuple(places)]
         places[axis] = slice(1, None, stride)
         second = array[tuple(places)]
-        kinds, counts = np.unique(first, return_counts=True)
-        background = kinds[counts.argmax()]
         inside = (first != background) | (second != background)
         shares.append(float((first == second)[inside].mean()) if inside.any() else 1.0)
     return float(np.median(shares)) if shares else 0.0

@@ -10,6 +10,7 @@ from modelsgenesis.errors import GenesisError
 
 OFF, MOST_OFF = 1e-3, 0.05
 """How far a value may lie from a whole number: this share of it, of 1 at least, and so much at most."""
+_BLOCK = 2**16
 
 
 def whole_numbers(values: npt.NDArray[Any], what: str) -> npt.NDArray[np.int64]:
@@ -43,7 +44,11 @@ def are_whole(values: npt.NDArray[Any]) -> bool:
 
 
 def _fractions(values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
-    """The values of each slab that are not whole."""
-    for slab in values:
-        allowed = np.minimum(OFF * np.maximum(np.abs(slab), 1), MOST_OFF)
-        yield np.asarray(slab)[~(np.abs(slab - np.rint(slab)) <= allowed)]
+    """The values of each block that are not whole; blocks of whole numbers, as most are, yield none."""
+    flat = values.ravel()
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        nearest = np.rint(block)
+        if not np.array_equal(block, nearest):
+            allowed = np.minimum(OFF * np.maximum(np.abs(block), 1), MOST_OFF)
+            yield block[~(np.abs(block - nearest) <= allowed)]
