@@ -5,7 +5,6 @@ from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch import nn
 
 from modelsgenesis.config import overlaid, settings, to_dict
@@ -36,6 +35,7 @@ from modelsgenesis.training.checks import CaseCheckSettings, ClassificationCheck
 from modelsgenesis.training.continuing import on_devices, take_up
 from modelsgenesis.training.device import refuse_absent_device
 from modelsgenesis.training.figures import draw_curves
+from modelsgenesis.training.head import fit_head
 from modelsgenesis.training.inference import InferenceSettings, Recipe
 from modelsgenesis.training.initial import BackboneChoice, mismatches, resolve
 from modelsgenesis.training.loop import fit, make_fabric
@@ -190,8 +190,6 @@ def _train(
         rescale(network, {name: size for name, size in fresh.items() if _taken(name, report)})
     augmentation = Augmentation(config.augmentation, len(config.patch.shape))
     items = Items(prepared, prepared.of(sides.training), recipe, augmentation, config.sampling, config.seed)
-    if isinstance(network, DenseNetwork):
-        network.expect(torch.from_numpy(items.class_shares()))
     intensity = prepared.cases[0].images[0].intensity
     warnings += [*report.warnings, *mismatches(config.images.modality, intensity, origin)]
     scale = seen_scale(prepared, config.patch)
@@ -215,6 +213,8 @@ def _train(
             monitor=task.monitor,
             subjects={side: len(names) for side, names in _by_side(sides).items()},
         )
+    if isinstance(network, DenseNetwork) and not run.last.is_file():
+        fit_head(network, items, config.loop.batch_size, fabric.device, config.seed)
     state = fit(task, network, fabric, run, config.loop, config.optim, report.taken)
     if fabric.is_global_zero:
         with replacing(run.weights) as temporary:

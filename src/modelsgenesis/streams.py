@@ -12,6 +12,8 @@ VALIDATION = 2**31
 """Cubes, patches and choice of cases of a validation; no epoch of a training gets so far."""
 PROBE = 2**31 + 1
 """Cubes of the probe."""
+HEAD = 2**31 + 2
+"""Voxels that a new head is fitted to."""
 
 # Of phantoms: (seed, stream, patient). The patients of two streams differ under one seed.
 CHEST_UNLABELLED, CHEST_SEGMENTATION, CHEST_CLASSIFICATION = 0, 1, 2

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,17 +37,6 @@ class DenseNetwork(nn.Module):
         for axis, side in enumerate(x.shape[2:], start=2):
             logits = logits.narrow(axis, 0, side)
         return logits
-
-    @torch.no_grad()
-    def expect(self, shares: Tensor) -> None:
-        """Start a new head from how common the classes are: `shares` (outputs,), above 0, becomes what it predicts of
-        features that are all 0 (the prior of Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017).
-
-        Features lie behind a ReLU. A head that starts undecided first learns that they speak for the background, which
-        is most of an image; a small network may then show a structure by no feature at all, and how sure it can be is
-        left to the bias alone, which the optimiser moves slowly.
-        """
-        self.out_tr.final_conv.bias.copy_(shares.log())  # type: ignore[union-attr]
 
 
 class ClassificationNetwork(nn.Module):

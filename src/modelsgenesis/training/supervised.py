@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from modelsgenesis.streams import FINETUNING, generator
-from modelsgenesis.targets.base import IGNORED
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import PreparedCase, PreparedTarget
 from modelsgenesis.training.augmentation import Augmentation
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 Item = tuple[FloatArray, npt.NDArray[Any]]
 """Image (C, X, Y, Z) in [0, 1], and structures (1, X, Y, Z) uint8, class () int64 or labels (L,) float32."""
 Sampling = Literal["uniform", "balanced"]
-_COUNTED_ITEMS, _LEAST_SHARE = 64, 1e-3
 
 
 class Items(Dataset[Item]):
@@ -68,16 +66,6 @@ class Items(Dataset[Item]):
         image, _ = self._augmentation.apply(seen, None, rng)
         several = self._recipe.task == "multilabel"
         return image, np.array(case.case.label, np.float32 if several else np.int64)
-
-    def class_shares(self) -> FloatArray:
-        """Segmentation: share of the voxels that is background and each structure (1 + structures,), in the first
-        items; a structure is never taken for rarer than one voxel in a thousand."""
-        counts = np.zeros(1 + len(self._recipe.labels))
-        for item in range(_COUNTED_ITEMS):
-            structures = self[item][1].ravel()
-            counts += np.bincount(structures[structures != IGNORED], minlength=len(counts))
-        shares: FloatArray = np.maximum(counts / max(counts.sum(), 1), _LEAST_SHARE).astype(np.float32)
-        return shares
 
 
 def _by_label(cases: Sequence[PreparedCase]) -> list[list[PreparedCase]]:
