@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tyro
 
 from modelsgenesis import cli
 from modelsgenesis.errors import GenesisError, UsageError
@@ -76,13 +77,13 @@ def test_the_example_of_every_command_parses(command: str, monkeypatch: pytest.M
     class ParsedError(Exception):
         pass
 
-    parse = cli._parse
+    parse = tyro.cli
 
-    def parse_and_stop(*arguments: object) -> object:
-        parse(*arguments)  # type: ignore[arg-type]
+    def parse_and_stop(*arguments: object, **options: object) -> object:
+        parse(*arguments, **options)  # type: ignore[arg-type]
         raise ParsedError
 
-    monkeypatch.setattr(cli, "_parse", parse_and_stop)
+    monkeypatch.setattr(tyro, "cli", parse_and_stop)
     with pytest.raises(ParsedError):
         cli.COMMANDS[command](example.group(1).split())
 

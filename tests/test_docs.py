@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import tyro
 
 from modelsgenesis import cli
 from modelsgenesis.transforms import TRANSFORMS
@@ -51,13 +52,13 @@ def test_commands_parse(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class ParsedError(Exception):
         pass
 
-    parse = cli._parse
+    parse = tyro.cli
 
-    def parse_and_stop(*given: object) -> object:
-        parse(*given)  # type: ignore[arg-type]
+    def parse_and_stop(*given: object, **options: object) -> object:
+        parse(*given, **options)  # type: ignore[arg-type]
         raise ParsedError
 
-    monkeypatch.setattr(cli, "_parse", parse_and_stop)
+    monkeypatch.setattr(tyro, "cli", parse_and_stop)
     monkeypatch.chdir(ROOT)  # recipes are named from here
     with pytest.raises(ParsedError):
         cli.COMMANDS[arguments[0]](arguments[1:])

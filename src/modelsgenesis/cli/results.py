@@ -1,0 +1,68 @@
+"""Commands that use what was trained: predict, evaluate, report."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from modelsgenesis.cli.arguments import SCANS, Arguments, flag, parsed, positional, refuse_none
+
+
+def predict(given: Arguments) -> None:
+    """Apply a fine-tuned run to scans: label maps on each scan's own grid, or class probabilities.
+
+    Example: genesis predict runs/lung scans/*.nii.gz --out predictions
+    """
+    from modelsgenesis.predict import predict as run
+
+    inference = {
+        "overlap": flag(float | None, "Overlap of neighbouring windows; less is faster. Left out: the run's."),
+        "window": flag(int | None, "Voxels of a window at most, in patches; more is faster. Left out: the run's."),
+        "probabilities": flag(bool | None, "Write probability maps. Left out: as the run says."),
+    }
+    fields: list[Any] = [
+        ("run", positional(Path, "Run folder of genesis finetune.")),
+        ("scans", positional(tuple[str, ...], SCANS)),
+        ("out", flag(Path, "Folder for the predictions.")),
+        *((name, kind, dataclasses.field(default=None)) for name, kind in inference.items()),
+    ]
+    choice = parsed("predict", dataclasses.make_dataclass("Predict", fields), given, predict.__doc__)
+    refuse_none("predict", "scan", choice.scans)
+    changes = {name: getattr(choice, name) for name in inference if getattr(choice, name) is not None}
+    print(run(choice.run, choice.scans, choice.out, **changes))
+
+
+def evaluate(given: Arguments) -> None:
+    """Metrics of fine-tuning runs, per case and in summary, with bootstrap confidence intervals.
+
+    Example: genesis evaluate runs/lung-scratch runs/lung-genesis
+    """
+    from modelsgenesis.evaluate.collect import evaluate_run, table
+
+    shape = dataclasses.make_dataclass("Evaluate", [("runs", positional(tuple[Path, ...], "Run folders."))])
+    choice = parsed("evaluate", shape, given, evaluate.__doc__)
+    refuse_none("evaluate", "run folder", choice.runs)
+    print(table([evaluate_run(path) for path in choice.runs]))
+
+
+def report(given: Arguments) -> None:
+    """One HTML file of benchmarks and runs: verdict, tables, curves, examples, viewer; opens from disk, no network.
+
+    Example: genesis report benchmark --out report.html
+
+    Finished runs are read as they are; what cannot be used is listed in the report. The tables are also written as CSV,
+    Markdown and LaTeX into report-tables beside it.
+    """
+    from modelsgenesis.report.build import build_report
+
+    fields: list[Any] = [
+        ("folders", positional(tuple[Path, ...], "Benchmarks, run folders, and folders that hold some.")),
+        ("out", flag(Path, "The HTML file."), dataclasses.field(default=Path("report.html"))),
+        (
+            "reference",
+            flag(str, "Compare with this arm. Left out: the plan's, or scratch."),
+            dataclasses.field(default=""),
+        ),
+    ]
+    choice = parsed("report", dataclasses.make_dataclass("Report", fields), given, report.__doc__)
+    refuse_none("report", "folder", choice.folders)
+    print(build_report(choice.folders, choice.out, choice.reference))

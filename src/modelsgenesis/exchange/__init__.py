@@ -1,0 +1,14 @@
+"""Weights in the formats of other tools: one module a tool, registered by the name that `--to` takes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from modelsgenesis.registry import Registry
+
+Export = Callable[[str, Path], list[str]]
+"""(init source, what to write) -> lines to tell the user.
+
+An export writes atomically and refuses what it cannot carry over, naming what differs.
+"""
+
+EXPORTS: Registry[Export] = Registry("export", {})
