@@ -1,5 +1,7 @@
 """What several tests stand on: a small store of phantoms."""
 
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +44,12 @@ def phantom_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def store_path(phantom_store: Store) -> Path:
     """Where that store lies."""
     return phantom_store.path
+
+
+@pytest.fixture
+def no_room() -> Iterator[None]:
+    """A disk that takes no file of more than 2 KiB: a limit of this process stands for it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,13 +1,17 @@
 """The command line: exit codes, one-line errors, help that is quick and shows an example."""
 
+import errno
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 import tyro
+from PIL import Image
 
 from modelsgenesis import cli
 from modelsgenesis.errors import GenesisError, UsageError
@@ -245,3 +249,43 @@ def test_every_error_of_a_config_file_at_once(tmp_path: Path, capsys: Captured) 
     line = only_line(capsys)
     for part in ("loop.stepz: no such setting, did you mean steps?", "loop.batch_size", "did you mean seed?"):
         assert part in line
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("info", "{}"), ("predict", "run", "{}", "--out", "o"), ("finetune", "folder", "--data", "{}", "--out", "o")],
+)
+def test_what_the_system_refuses_is_one_short_line(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = genesis(*(argument.format("x" * 3000) for argument in arguments))
+    said = capsys.readouterr().err
+    assert code in (1, 2)
+    assert "unexpected" not in said
+    assert len(said.strip().splitlines()[-1]) < 500
+
+
+def test_a_file_that_the_system_refuses_is_named(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def fail(_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/scan.nii")
+
+    monkeypatch.setitem(cli.COMMANDS, "info", fail)
+    assert genesis("info") == 1
+    assert capsys.readouterr().err.startswith("genesis: error: /data/scan.nii: Permission denied; check the path")
+
+
+def test_info_of_a_scan_and_of_what_is_neither_scan_nor_weights(tmp_path: Path, capsys: Captured) -> None:
+    nibabel.save(  # type: ignore[no-untyped-call, attr-defined]
+        nibabel.Nifti1Image(np.zeros((5, 6, 7), np.int16), np.diag([1.0, 2.0, 3.0, 1.0])),  # type: ignore[no-untyped-call]
+        tmp_path / "a.nii.gz",
+    )
+    assert genesis("info", tmp_path / "a.nii.gz", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["voxels"], found["spacing"]) == ([5, 6, 7], [1.0, 2.0, 3.0])
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "a.png")
+    assert genesis("info", tmp_path / "a.png", "--json") == 0
+    assert "spacing" not in json.loads(capsys.readouterr().out)  # the file tells none
+    (tmp_path / "a.json").write_text("{}")
+    assert genesis("info", tmp_path / "a.json") == 2
+    assert "a.json: neither a scan nor weights" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from nibabel.orientations import apply_orientation
 
 from modelsgenesis import predict as module
 from modelsgenesis.config import to_dict
-from modelsgenesis.errors import GenesisError
+from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import save_weights
 from modelsgenesis.predict import predict
@@ -162,3 +162,44 @@ def test_one_file_of_all_channels(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, expected)
     with pytest.raises(GenesisError, match="2 images of one case, not 3"):
         predict(save_run(tmp_path / "other", channels=3), [tmp_path / "one"], tmp_path / "c")
+
+
+@pytest.mark.usefixtures("bright")
+@pytest.mark.parametrize(("scans", "out"), [("in", "in"), ("in", "in/out"), ("in/scan.nii.gz", "in"), ("in", ".")])
+def test_predictions_never_mix_with_the_scans(tmp_path: Path, scans: str, out: str) -> None:
+    write_scan(tmp_path / "in" / "scan.nii.gz")
+    run, before = save_run(tmp_path / "run"), (tmp_path / "in" / "scan.nii.gz").read_bytes()
+    with pytest.raises(UsageError, match="which is to be read; choose a folder apart from it"):
+        predict(run, [tmp_path / scans], tmp_path / out)
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["scan.nii.gz"]
+    assert (tmp_path / "in" / "scan.nii.gz").read_bytes() == before
+
+
+@pytest.mark.usefixtures("bright")
+def test_label_maps_drawn_by_hand_are_not_replaced(tmp_path: Path) -> None:
+    write_scan(tmp_path / "images" / "scan.nii.gz")
+    drawn = tmp_path / "labels" / "scan.nii.gz"
+    drawn.parent.mkdir()
+    drawn.write_bytes(b"hours of work")
+    with pytest.raises(UsageError, match=r"labels.scan\.nii\.gz: is there and no prediction; choose another --out"):
+        predict(save_run(tmp_path / "run"), [tmp_path / "images"], drawn.parent)
+    assert drawn.read_bytes() == b"hours of work"
+
+
+@pytest.mark.usefixtures("bright")
+def test_a_prediction_that_is_cut_short_keeps_no_list_of_an_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scan(tmp_path / "scan.nii.gz")
+    run, out = save_run(tmp_path / "run"), tmp_path / "out"
+    predict(run, [tmp_path / "scan.nii.gz"], out)
+    predict(run, [tmp_path / "scan.nii.gz"], out)  # its own maps it may replace
+    assert (out / "cases.json").is_file()
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "segment", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        predict(run, [tmp_path / "scan.nii.gz"], out)
+    assert not (out / "cases.json").exists()

@@ -80,3 +80,15 @@ def test_a_run_killed_in_its_first_moment_begins_again(tmp_path: Path) -> None:
         run.begin("pretrain", Config(steps=4), "data", resume=True)
     assert run.begin("pretrain", Config(), "data", resume=True)
     assert not run.finished
+
+
+def test_what_a_killed_process_had_half_written_goes(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.begin("finetune", Config(), "data", resume=False)
+    half = [run.checkpoints / ".last.pt.7.partial", run.path / ".images.json.7.partial"]
+    run.last.parent.mkdir()
+    for path in (*half, run.last):
+        path.write_bytes(b"x")
+    run.take_up(Config())
+    assert not any(path.exists() for path in half)
+    assert run.last.is_file()

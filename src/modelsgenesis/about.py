@@ -12,6 +12,8 @@ from modelsgenesis.run import PACKAGES, Run, versions
 from modelsgenesis.targets import TARGETS
 from modelsgenesis.types import JSON
 
+_NO_WEIGHTS = (".json", ".jsonl", ".yaml", ".yml", ".csv", ".txt", ".md", ".html", ".npy", ".npz", ".raw")
+
 
 def installation(commands: Iterable[str]) -> JSON:
     """Commands, targets and versions."""
@@ -43,9 +45,7 @@ def facts_of(what: str, data: Path | None, options: Mapping[str, str], verify: b
 
         return {**describe_task(target), "recipe": recipe_facts(target)}
     if path.is_file():
-        from modelsgenesis.models.weights import describe_weights
-
-        return describe_weights(path)
+        return _of_file(path)
     if not path.exists():
         hint = meant(target, TARGETS.names())
         raise UsageError(f"{what}: no such file or folder, and no target task; {hint}check the path")
@@ -58,6 +58,17 @@ def facts_of(what: str, data: Path | None, options: Mapping[str, str], verify: b
     from modelsgenesis.targets.describe_folder import describe_folder
 
     return describe_folder(path)
+
+
+def _of_file(path: Path) -> JSON:
+    from modelsgenesis.models.weights import describe_weights
+    from modelsgenesis.targets.describe_folder import describe_scan, is_scan
+
+    if is_scan(path):
+        return describe_scan(path)
+    if path.suffix.lower() in _NO_WEIGHTS:
+        raise UsageError(f"{path}: neither a scan nor weights; name the folder that holds it, or another file")
+    return describe_weights(path)
 
 
 def _of_store(path: Path, verify: bool) -> JSON:

@@ -39,6 +39,10 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise GenesisError(
+            f"{path}: could not be written (a file is in the place of a folder); choose another"
+        ) from error
     except OSError as error:
         raise GenesisError(
             f"{path}: could not be written ({error.strerror or error}); free space or rights?"
@@ -79,8 +83,14 @@ def read_json(path: Path) -> Any:
     """Read JSON from `path`; GenesisError when it is absent or damaged."""
     try:
         return json.loads(path.read_bytes())  # UTF-8, -16 or -32, with or without a byte-order mark
-    except (OSError, ValueError) as error:
-        raise GenesisError(f"{path}: cannot be read as JSON ({error})") from error
+    except OSError as error:
+        raise GenesisError(
+            f"{path}: cannot be read as JSON ({error.strerror}); check the path and its rights"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise GenesisError(
+            f"{path}: cannot be read as JSON ({error}); correct it, or write it anew in UTF-8"
+        ) from error
 
 
 def file_digest(path: Path) -> str:

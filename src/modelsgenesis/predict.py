@@ -12,10 +12,10 @@ import torch
 
 from modelsgenesis.data.convert import convert
 from modelsgenesis.data.guarded import count_channels, read_channels, read_source
-from modelsgenesis.data.index import Source, index, told
+from modelsgenesis.data.index import Source, index, refuse_inside, told
 from modelsgenesis.data.plausible import doubt, look_at
 from modelsgenesis.data.volume import Volume, on_source_grid, write_volume
-from modelsgenesis.errors import GenesisError
+from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.evaluate.metrics import LEVELS, quantised
 from modelsgenesis.files import readable, write_csv, write_json
 from modelsgenesis.models.folding import fold_norms
@@ -29,6 +29,7 @@ from modelsgenesis.training.loop import channels_last
 from modelsgenesis.types import JSON, FloatArray
 
 CASES, REJECTED, WARNINGS, TABLE = "cases.json", "rejected.csv", "warnings.csv", "probabilities.csv"
+_REFUSED = ("path", "series", "reason")
 _CHANNEL = re.compile(r"_\d{4}$")
 
 
@@ -169,16 +170,18 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
         out: the folder.
         inference: settings of `InferenceSettings` that are to differ from the run's.
 
-    Raises UsageError for scans that do not exist and settings that cannot be, GenesisError when the run has no weights
-    or no scan could be used.
+    Raises UsageError for scans that do not exist or lie in `out`, files there that no prediction has written, and
+    settings that cannot be, GenesisError when the run has no weights or no scan could be used.
     """
     run_path, out = located(run_path), located(out)
     weights = Run(run_path).weights
     if not weights.is_file():
         raise GenesisError(f"{run_path}: has no {weights.name}; is it a finished run of genesis finetune?")
     predictor = Predictor(weights, **inference)
+    refuse_inside(scans, out)
     met = index(scans)
     cases = _grouped(met.sources, predictor.recipe.backbone.input_channels)
+    _begin(out, [f"{name}.nii.gz" for name in cases] if predictor.recipe.task == "segmentation" else [TABLE])
     entries: list[JSON] = []
     rejected: list[JSON] = []
     doubted: list[JSON] = []
@@ -189,7 +192,7 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
                 given = predictor.input(volumes)
             except GenesisError as error:
                 reason = str(error).removeprefix(f"{sources[0].path}: ")
-                rejected.append({"path": str(sources[0].path), "reason": reason})
+                rejected.append({"path": str(sources[0].path), "series": sources[0].series, "reason": reason})
             else:
                 for path, said in _unlike(predictor, sources, volumes).items():
                     doubted.append({"path": path, "warning": said})
@@ -197,7 +200,7 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
                 found = predictor.predict(given, name, out)
                 entries.append({"case": name, "subject": sources[0].subject, **found, "truth": None})
             progress.advance(note=f"{len(rejected)} rejected")
-    write_csv(out / REJECTED, ("path", "reason"), rejected)
+    write_csv(out / REJECTED, _REFUSED, rejected)
     write_csv(out / WARNINGS, ("path", "warning"), doubted)
     if not entries:
         first = f"{rejected[0]['path']}: {rejected[0]['reason']}"
@@ -206,6 +209,19 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
     if predictor.recipe.task != "segmentation":
         _write_table(out / TABLE, predictor.recipe, entries)
     return PredictSummary(out, len(entries), len(rejected), len(doubted), met.unread_by_kind())
+
+
+def _begin(out: Path, files: Sequence[str]) -> None:
+    """Take the folder `out`; of an earlier prediction no list may stay that names maps of this one.
+
+    Raises UsageError when one of `files` is there, and no earlier prediction can have written it.
+    """
+    theirs = [] if (out / REJECTED).is_file() else [name for name in files if (out / name).exists()]
+    if theirs:
+        raise UsageError(f"{out / theirs[0]}: is there and no prediction; choose another --out, it would be replaced")
+    write_csv(out / REJECTED, _REFUSED, [])
+    for name in (CASES, WARNINGS, TABLE):
+        (out / name).unlink(missing_ok=True)
 
 
 def _unlike(predictor: Predictor, sources: Sequence[Source], volumes: Sequence[Volume]) -> dict[str, str]:

@@ -154,11 +154,14 @@ class Run:
 
     def take_up(self, config: Any, **entries: Any) -> None:
         """Go on with `config`: the run is no longer finished, so it has no weights to be used and no results of them
-        (`best` holds the weights meanwhile); `entries` join its manifest."""
+        (`best` holds the weights meanwhile). What a killed process had half written goes; `entries` join its manifest.
+        """
         self.note(finished=False, config_digest=digest(config), **entries)
         self.weights.unlink(missing_ok=True)
         for results in (self.predictions, self.path / "evaluation"):
             shutil.rmtree(results, ignore_errors=True)
+        for half in [*self.path.glob(".*.partial"), *self.checkpoints.glob(".*.partial")]:
+            half.unlink(missing_ok=True)
         write_text(self._config, to_yaml(config))
 
     def _refuse_others(self, command: str, config: Any, data: str, may_change: MayChange) -> None:

@@ -13,7 +13,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelsgenesis.data.arrays import chunk_shape, shard_shape
+from modelsgenesis.data.arrays import chunk_shape, shard_shape, write_scan
 from modelsgenesis.data.intensity import ct_window, label_values, unsigned_image
 from modelsgenesis.data.manifest import MANIFEST, append_scan, read_manifest, write_manifest
 from modelsgenesis.data.store import Store, add_scan, describe, open_store
@@ -221,3 +221,11 @@ def test_the_digest_tells_all_that_a_training_sees(phantom_store: Store, field: 
     other = Store(phantom_store.path, [replace(scan, **{field: value}), *phantom_store.scans[1:]])
     assert other.digest() != phantom_store.digest()
     assert Store(phantom_store.path, list(phantom_store.scans)).digest() == phantom_store.digest()
+
+
+@pytest.mark.usefixtures("no_room")
+def test_a_full_disk_is_named_with_its_cause(tmp_path: Path) -> None:
+    store = tmp_path / ("long" * 30) / "store"
+    noise = np.random.default_rng(0).integers(0, 2**16, (32, 32, 32)).astype(np.uint16)
+    with pytest.raises(GenesisError, match=r"noise: could not be written \(File too large\); free space or rights\?$"):
+        write_scan(store, "noise", noise, (1.0, 1.0, 1.0), [(1, 1, 1)])

@@ -149,3 +149,12 @@ def test_an_encoder_without_the_rest_is_no_warning(tmp_path: Path) -> None:
     encoder = {name: tensor for name, tensor in named_tensors(network()).items() if name.startswith("down_tr")}
     torch.save(encoder, tmp_path / "weights.pt")
     assert initialise(network(), f"file:{tmp_path}/weights.pt", "encoder").warnings == []
+
+
+@pytest.mark.usefixtures("no_room")
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        GenesisError, match=r"weights\.safetensors: could not be written \(File too large\); free space"
+    ):
+        saved(tmp_path, network())
+    assert list(tmp_path.iterdir()) == []

@@ -140,7 +140,11 @@ def test_meaning_of_values(given: Any, structures: Any, background: set[int], ig
         ({"labels": {"background": 0, "liver": 1, "ignore": 1}}, "the value 1 has two meanings"),
         ({"channel_names": {}}, "channel_names is empty"),
         ({"channel_names": "CT"}, "channel_names or modality must name the channels, not be 'CT'"),
-        ({"channel_names": {"0": "CT"}, "file_ending": None}, "None: no such|has no label|no labelled case"),
+        (
+            {"file_ending": None},
+            r"labelsTr: holds no label map whose name ends in '.None', the file_ending of .*json; cor",
+        ),
+        ({"file_ending": ".mha"}, r"labelsTr: holds no label map whose name ends in '.mha'"),
         ({"dataset": ["a"]}, "dataset must map each case to its images"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from modelsgenesis.errors import GenesisError
 from modelsgenesis.training import checkpoint
 from modelsgenesis.training.checkpoint import State
 from modelsgenesis.training.optim import Schedule, build_optimiser
@@ -45,3 +46,11 @@ def test_the_optimiser_goes_on_in_any_memory_format(
         step(other, its_optimiser, number)
     for mine, theirs in zip(other.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.usefixtures("no_room")
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    network, optimiser, schedule = begun(torch.contiguous_format)
+    with pytest.raises(GenesisError, match=r"last\.pt: could not be written \(File too large\); free space"):
+        checkpoint.save(tmp_path / "last.pt", State(), network, optimiser, schedule)
+    assert list(tmp_path.iterdir()) == []

@@ -31,9 +31,18 @@ def main(arguments: Arguments | None = None) -> None:
     except BrokenPipeError:  # who reads the output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
         sys.exit(1)
+    except OSError as error:
+        _explain(f"{_file_of(error)}{error.strerror or error}; check the path, its rights and the disk", debug)
+        sys.exit(1)
     except Exception as error:
         _explain(f"unexpected {type(error).__name__}: {error} (--debug shows where; please report it)", debug)
         sys.exit(1)
+
+
+def _file_of(error: OSError) -> str:
+    """The file that the system refused, for a message, on a line that can be read; "" when it names none."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    return f"{name[:100]}...{name[-50:]}: " if len(name) > 200 else f"{name}: " if name else ""
 
 
 def _explain(message: str, debug: bool) -> None:

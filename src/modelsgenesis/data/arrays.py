@@ -7,6 +7,7 @@ bytes and damage is an error, never silent noise.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -176,4 +177,8 @@ def _flush_folder(folder: Path) -> None:
 
 
 def _first_line(error: Exception) -> str:
+    """The cause in short: TensorStore's words end with the system's error, behind names of files that may be long."""
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    if code is not None:
+        return os.strerror(int(code[1]))
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -89,8 +89,9 @@ def read_predictions(folder: Path) -> Segmentation | Classification:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise GenesisError(f"{path}: not in the format of predictions ({place}: {first['msg'].lower()})") from None
-    except (OSError, ValueError) as error:
+        wrong = f"{place}: {first['msg'].lower()}"
+        raise GenesisError(f"{path}: not in the format of predictions ({wrong}); predict again") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise GenesisError(f"{path}: cannot be read as JSON ({error}); predict again") from error
     _check(read, path)
     return read

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
@@ -159,10 +159,14 @@ def named_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 
 def save_weights(path: Path, network: nn.Module, provenance: JSON) -> None:
-    """Write the tensors of `network` with `provenance` (JSON) in the header, atomically."""
+    """Write the tensors of `network` with `provenance` (JSON) in the header, atomically.
+
+    Raises GenesisError naming `path` when the disk refuses.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named_tensors(network).items()}
+    content = save(tensors, metadata={"provenance": json.dumps(provenance)})
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"provenance": json.dumps(provenance)})
+        temporary.write_bytes(content)  # safetensors' own writing hides what the disk says
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:

@@ -81,7 +81,7 @@ class Target:
     def __post_init__(self) -> None:
         """Raises GenesisError naming the file: no cases, one listed twice, cases with unequal numbers of channels."""
         if not self.cases:
-            raise GenesisError(f"{self.source}: describes no labelled case")
+            raise GenesisError(f"{self.source}: describes no labelled case; list one at least")
         _refuse_twice("case", [case.id for case in self.cases], self.source)
         whole = [str(image) for case in self.cases if case.centre is None for image in case.images]
         _refuse_twice("image", whole, self.source)

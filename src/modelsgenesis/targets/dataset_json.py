@@ -178,6 +178,9 @@ def _nnunet(path: Path, description: Mapping[str, Any], labels: Labels, modaliti
         cases = list(_of_key(description["dataset"], path, channels))
     else:
         cases = _pairs(path.parent, "Tr", ending, channels)
+    if not cases:
+        found = f"{path.parent / 'labelsTr'}: holds no label map whose name ends in {ending!r}"
+        raise GenesisError(f"{found}, the file_ending of {path}; correct that, or add the maps")
     test = _pairs(path.parent, "Ts", ending, channels) if (path.parent / "labelsTs").is_dir() else []
     return Described(labels, cases + test, {case.id for case in test}, modalities)
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from modelsgenesis.data.formats.dicom import is_dicom
+from modelsgenesis.data.formats.suffixes import PICTURES
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.data.guarded import read_grid
-from modelsgenesis.data.index import Source, index_sources
+from modelsgenesis.data.index import SUFFIXES, Source, index_sources
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.progress import Progress
 from modelsgenesis.targets.base import Target
@@ -29,6 +31,30 @@ def describe_folder(folder: Path) -> JSON:
     """
     labelled = [name for name in (DESCRIPTION, TABLE) if (folder / name).is_file()]
     return _labelled(folder, read_folder(folder, {})) if labelled else _unlabelled(folder)
+
+
+def is_scan(path: Path) -> bool:
+    """Whether the file looks like a scan: by its suffix, or by the mark of DICOM."""
+    return path.name.lower().endswith(SUFFIXES) or is_dicom(path)
+
+
+def describe_scan(path: Path) -> JSON:
+    """Size, spacing and format of one scan, as its header says; raises GenesisError when it cannot be read."""
+    (source,) = index_sources([path])
+    grid = read_grid(source.files[0] if len(source.files) == 1 else path) if source.series is None else None
+    slices = f"DICOM, a series of {len(source.files)} files in {source.path}"
+    return {
+        "scan": str(path),
+        "format": _suffix(path) if source.series is None else slices,
+        "subject": source.subject,
+        **({} if grid is None else {"voxels": list(grid.size)}),
+        **({"spacing": np.round(grid.spacing, 4).tolist()} if grid is not None and _tells_spacing(path) else {}),
+        "next": f"genesis prepare {path} --out STORE",
+    }
+
+
+def _tells_spacing(path: Path) -> bool:
+    return not path.name.lower().endswith(PICTURES)
 
 
 def _labelled(folder: Path, target: Target) -> JSON:
@@ -92,6 +118,8 @@ def _series(sources: Sequence[Source]) -> dict[str, Any]:
 
 def _grids(files: Sequence[Path]) -> dict[str, Any]:
     """Smallest, median and largest size and spacing of some of the files."""
+    if not files:
+        return {}
     step = max(1, -(-len(files) // MOST_HEADERS))
     grids: list[Grid] = []
     problems: list[str] = []
@@ -103,8 +131,6 @@ def _grids(files: Sequence[Path]) -> dict[str, Any]:
             except GenesisError as error:
                 problems.append(str(error))
             progress.advance()
-    if not grids and not problems:
-        return {}
     found: dict[str, Any] = {"headers read": f"{len(chosen)} of {len(files)}"}
     for axes in sorted({len(grid.size) for grid in grids}):
         own = [grid for grid in grids if len(grid.size) == axes]

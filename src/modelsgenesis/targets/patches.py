@@ -10,6 +10,7 @@ from modelsgenesis.data.padding import crop_or_pad
 from modelsgenesis.data.resizing import resize_image
 from modelsgenesis.data.scale import scale_of
 from modelsgenesis.errors import UsageError
+from modelsgenesis.targets.candidates import first_few
 from modelsgenesis.targets.prepared import Labels, Places, PreparedCase, PreparedTarget
 from modelsgenesis.targets.vessel import block_side, turned
 from modelsgenesis.targets.vessel_cache import axes_of
@@ -84,9 +85,10 @@ class PatchSampler:
             if (held := [_Held(structure, case, at) for case, at in self._cases if structure in at.structures])
         ]
         if not self._holders:
+            names = first_few([case.case.id for case in cases])
             raise UsageError(
-                f"{data.target.source}: none of the {len(self._cases)} cases of one side of the split holds a "
-                "structure to learn; choose another split.seed, or other labels"
+                f"{data.target.source}: no case of one side of the split ({names}) holds a structure to learn; "
+                "correct their label maps, or choose another split.seed or other labels"
             )
 
     def patch(self, rng: np.random.Generator, item: int) -> tuple[FloatArray, Labels]:

@@ -1,6 +1,7 @@
 """The state of a training run on disk: written whole or not at all, opened without running code."""
 
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class State:
 
 
 def save(path: Path, state: State, network: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule) -> None:
-    """Write the checkpoint to `path` atomically."""
+    """Write the checkpoint to `path` atomically; GenesisError naming it when the disk refuses."""
     content = {
         "state": asdict(state),
         "network": network.state_dict(),
@@ -42,8 +43,10 @@ def save(path: Path, state: State, network: nn.Module, optimiser: torch.optim.Op
         "schedule": schedule.state_dict(),
         "random": torch.get_rng_state(),
     }
+    serialised = BytesIO()
+    torch.save(content, serialised)
     with replacing(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(serialised.getbuffer())  # PyTorch's own writing hides what the disk says
 
 
 def load(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, schedule: Schedule) -> State:

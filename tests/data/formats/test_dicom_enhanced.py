@@ -134,6 +134,12 @@ def twice(mark: str, values: tuple[Any, Any], sequence: str = "FrameContentSeque
     return lambda path: write_enhanced(path, pixels(), HEIGHTS[:3] * 2, own)
 
 
+def half_marked(path: Path) -> Path:
+    """Three positions, each with a frame of a time point and one without."""
+    own = [content(TemporalPositionIndex=2)] * 3 + [content(InStackPositionNumber=k) for k in (1, 2, 3)]
+    return write_enhanced(path, pixels(), HEIGHTS[:3] * 2, own)
+
+
 def by_dimension(path: Path) -> Path:
     pointer = put(Dataset(), {"DimensionIndexPointer": 0x00189087, "DimensionDescriptionLabel": "b-value"})
     own = [content(DimensionIndexValues=[1 + k // 3]) for k in range(6)]
@@ -204,6 +210,7 @@ def film(kind: str, modality: str, **tags: object) -> Callable[[Path], Path]:
             twice("EchoTime", ("3", "9"), "UnassignedPerFrameConvertedAttributesSequence"),
             r"EchoTime \(0018,0081\) 3 and 9; split",
         ),
+        (half_marked, r"TemporalPositionIndex \(0020,9128\) 2 and absent; split the series by it"),
         (by_dimension, r"dimension b-value \(DimensionIndexValues\) 1 and 2; split"),
         (stacks, r"uneven.*StackID \(0020,9056\) 1 and 2; split"),
         (lambda path: write_enhanced(path, pixels(), [*HEIGHTS[:5], HEIGHTS[4]]), "several slices at one position"),

@@ -83,7 +83,7 @@ def _is_even(values: Sequence[str], heights: Heights) -> bool:
 
 
 def _listed(values: Sequence[str]) -> str:
-    several = list(dict.fromkeys(sorted(values, key=_by_number)))
+    several = list(dict.fromkeys(value or "absent" for value in sorted(values, key=_by_number)))
     if len(several) > _SHOWN:
         return f"{', '.join(several[:_SHOWN])}, ... ({len(several)} values)"
     return f"{', '.join(several[:-1])} and {several[-1]}"

@@ -107,6 +107,8 @@ def _errors(path: Path) -> Iterator[None]:
         raise GenesisError(f"{path}: its NIfTI header cannot be ({error}); repair that field") from error
     except (ImageFileError, MGHError) as error:
         raise GenesisError(f"{path}: not a header that nibabel knows ({error}); convert it to NIfTI") from error
+    except PermissionError as error:
+        raise GenesisError(f"{path}: cannot be read ({error.strerror}); check its rights") from error
     except (OSError, EOFError) as error:
         raise GenesisError(f"{path}: cannot be read ({_first_line(error)}); copy it again") from error
     except (ValueError, TypeError, OverflowError, KeyError) as error:
