@@ -122,6 +122,14 @@ def test_other_shapes_name_both_files(run: Path) -> None:
         evaluate_run(run)
 
 
+def test_a_predicted_value_that_the_run_does_not_know_is_no_background(run: Path) -> None:
+    save(mask(1, 1, 1).astype(np.uint8) * 9, run / "predictions/c1.nii.gz")
+    with pytest.raises(
+        GenesisError, match=r"c1\.nii\.gz: holds 9, .*\(0 background, 1 liver, 2 tumour\); predict again"
+    ):
+        evaluate_run(run)
+
+
 def test_other_spacings_name_both_files(run: Path) -> None:
     save(np.zeros(SHAPE, dtype=np.uint8), run / "predictions/c1.nii.gz", (1.0, 1.0, 2.0))
     with pytest.raises(GenesisError, match=r"c1\.nii\.gz and .*c1\.nii\.gz: spacings"):

@@ -105,6 +105,7 @@ def _case_rows(case: SegmentedCase, labels: dict[str, str], folder: Path, tolera
     """One row a structure of a case with a truth."""
     truth = read_map(folder / str(case.truth))
     prediction = read_matching(folder / case.prediction, truth)
+    _refuse_unknown(prediction, labels)
     known = ~np.isin(truth.values, case.ignored)  # elsewhere nothing is predicted, so surfaces end there as well
     rows = []
     for value, name in labels.items():
@@ -121,6 +122,15 @@ def _case_rows(case: SegmentedCase, labels: dict[str, str], folder: Path, tolera
             | {"prediction_ml": np.count_nonzero(of_prediction) * millilitres}
         )
     return rows
+
+
+def _refuse_unknown(prediction: LabelMap, labels: dict[str, str]) -> None:
+    """A value that stands for no structure would count as background."""
+    unknown = set(np.unique(prediction.values).tolist()) - {0, *map(int, labels)}
+    if unknown:
+        valid = ", ".join(f"{value} {name}" for value, name in labels.items())
+        found = f"{prediction.path}: holds {min(unknown)}, which is no structure of the run"
+        raise GenesisError(f"{found} (0 background, {valid}); predict again")
 
 
 def _levels(case: SegmentedCase, value: str, folder: Path, like: LabelMap) -> Any:
