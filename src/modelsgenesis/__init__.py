@@ -2,40 +2,59 @@
 
 What most programs need, imported when first used:
 
-    read_volume  open_store  mixture  load  segmenter  classifier  evaluate_run
+    import modelsgenesis as mg
+    network = mg.segmenter("genesis-chest-ct", classes=3, channels=2)     # ready for any PyTorch or MONAI loop
+    features = mg.embed("genesis-chest-ct", "scan.nii.gz")                # windowed, resampled, whole scan
 
-The commands are functions of the module of their name, such as `modelsgenesis.pretrain.pretrain`.
+`docs/api.md` shows every name. The commands are functions of the module of their name, such as
+`modelsgenesis.pretrain.pretrain`.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from modelsgenesis.data.store import open_store
-    from modelsgenesis.data.volume import read_volume
-    from modelsgenesis.evaluate.collect import evaluate_run
-    from modelsgenesis.models.load import classifier, load, segmenter
-    from modelsgenesis.transforms.mixture import mixture
+    from modelsgenesis.data.store import open_store as open_store
+    from modelsgenesis.data.volume import Volume as Volume
+    from modelsgenesis.data.volume import read_volume as read_volume
+    from modelsgenesis.embedding import embed as embed
+    from modelsgenesis.embedding import preprocess as preprocess
+    from modelsgenesis.errors import GenesisError as GenesisError
+    from modelsgenesis.errors import UsageError as UsageError
+    from modelsgenesis.evaluate.collect import evaluate_run as evaluate_run
+    from modelsgenesis.models.catalogue import list_models as list_models
+    from modelsgenesis.models.hub import from_pretrained as from_pretrained
+    from modelsgenesis.models.load import classifier as classifier
+    from modelsgenesis.models.load import load as load
+    from modelsgenesis.models.load import restorer as restorer
+    from modelsgenesis.models.load import segmenter as segmenter
+    from modelsgenesis.models.weights import LoadReport as LoadReport
+    from modelsgenesis.transforms.mixture import mixture as mixture
 
 _HOMES = {
+    "GenesisError": "errors",
+    "LoadReport": "models.weights",
+    "UsageError": "errors",
+    "Volume": "data.volume",
     "classifier": "models.load",
+    "embed": "embedding",
     "evaluate_run": "evaluate.collect",
+    "from_pretrained": "models.hub",
+    "list_models": "models.catalogue",
     "load": "models.load",
     "mixture": "transforms.mixture",
     "open_store": "data.store",
+    "preprocess": "embedding",
     "read_volume": "data.volume",
+    "restorer": "models.load",
     "segmenter": "models.load",
 }
 
-__all__ = [
-    "classifier",
-    "evaluate_run",
-    "load",
-    "mixture",
-    "open_store",
-    "read_volume",
-    "segmenter",
-]
+__all__ = list(_HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.evaluate.reading import METRICS
 from modelsgenesis.finetune import FinetuneSettings
 from modelsgenesis.models import BACKBONES
+from modelsgenesis.models.sources import parted
 from modelsgenesis.models.weights import INIT_SOURCES, provenance_of
 from modelsgenesis.phantoms import LAYOUTS
 from modelsgenesis.pretrain import PretrainSettings
@@ -159,8 +160,11 @@ def _sources(plan: Plan, name: str, arm: InitSpec) -> Iterator[str]:
         if place not in valid:
             yield f"inits.{name}.init.{place}: neither data nor a backbone of the plan nor default"
         kind, _, rest = init.partition(":")
-        if kind not in ("pretraining", *INIT_SOURCES.names()):
-            yield f"inits.{name}.init: {init!r} is unknown; valid: pretraining, {', '.join(INIT_SOURCES.names())}"
+        if "{" not in init:
+            try:
+                parted(init, ("pretraining", *INIT_SOURCES.names()))
+            except UsageError as error:
+                yield f"inits.{name}.init: {error}"
         if kind == "pretraining" and rest not in plan.pretraining:
             yield f"inits.{name}.init: no pretraining {rest!r}; there: {', '.join(plan.pretraining) or 'none'}"
 

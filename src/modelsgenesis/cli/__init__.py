@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from modelsgenesis.cli.arguments import Arguments
-from modelsgenesis.cli.results import evaluate, predict, report
+from modelsgenesis.cli.results import embed, evaluate, predict, report
 from modelsgenesis.cli.scans import info, phantom, prepare
 from modelsgenesis.cli.training import benchmark, demo, finetune, pretrain
 from modelsgenesis.cli.weights import weights
@@ -89,5 +89,18 @@ def _overview() -> str:
 
 COMMANDS: dict[str, Callable[[Arguments], None]] = {
     command.__name__: command
-    for command in (demo, prepare, pretrain, finetune, predict, evaluate, benchmark, report, weights, phantom, info)
+    for command in (
+        demo,
+        prepare,
+        pretrain,
+        finetune,
+        predict,
+        embed,
+        evaluate,
+        benchmark,
+        report,
+        weights,
+        phantom,
+        info,
+    )
 }

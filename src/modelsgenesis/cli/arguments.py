@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from modelsgenesis.errors import UsageError
 
 Arguments = Sequence[str]
+MODEL = "A name of the zoo (genesis weights list), a run, a file of weights, or hf:OWNER/REPO."
 SCANS = "Files, folders (searched with all below them) and globs."
 
 

@@ -1,10 +1,10 @@
-"""Commands that use what was trained: predict, evaluate, report."""
+"""Commands that use what was trained: predict, embed, evaluate, report."""
 
 import dataclasses
 from pathlib import Path
 from typing import Any
 
-from modelsgenesis.cli.arguments import SCANS, Arguments, flag, parsed, positional, refuse_none
+from modelsgenesis.cli.arguments import MODEL, SCANS, Arguments, flag, parsed, positional, refuse_none
 
 
 def predict(given: Arguments) -> None:
@@ -29,6 +29,29 @@ def predict(given: Arguments) -> None:
     refuse_none("predict", "scan", choice.scans)
     changes = {name: getattr(choice, name) for name in inference if getattr(choice, name) is not None}
     print(run(choice.run, choice.scans, choice.out, **changes))
+
+
+def embed(given: Arguments) -> None:
+    """Features of scans, or of a table of points, by a pre-trained network: a table, and maps if asked.
+
+    Example: genesis embed genesis-chest-ct scans/*.nii.gz --out features
+    """
+    from modelsgenesis.embedding_table import embed_scans
+
+    fields: list[Any] = [
+        ("model", positional(str, MODEL)),
+        ("scans", positional(tuple[str, ...], SCANS)),
+        ("out", flag(Path, "Folder for features.csv.")),
+        (
+            "points",
+            flag(Path | None, "CSV with path, x, y, z (mm, LPS): features of the cube around each point."),
+            dataclasses.field(default=None),
+        ),
+        ("maps", flag(bool, "Also write NAME.npy, the features at every place."), dataclasses.field(default=False)),
+    ]
+    choice = parsed("embed", dataclasses.make_dataclass("Embed", fields), given, embed.__doc__)
+    refuse_none("embed", "scan", choice.scans)
+    print(embed_scans(choice.model, choice.scans, choice.out, choice.points, choice.maps))
 
 
 def evaluate(given: Arguments) -> None:

@@ -5,11 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from modelsgenesis.cli.arguments import Arguments, flag, parsed, positional
+from modelsgenesis.cli.arguments import MODEL, Arguments, flag, parsed, positional
 from modelsgenesis.errors import UsageError, meant
 from modelsgenesis.places import writable
-
-WEIGHTS = "A name of the zoo, run:PATH, file:PATH or a path."
 
 
 def weights(given: Arguments) -> None:
@@ -34,7 +32,7 @@ def export(given: Arguments) -> None:
     from modelsgenesis.exchange import EXPORTS
 
     fields: list[Any] = [
-        ("source", positional(str, WEIGHTS)),
+        ("source", positional(str, MODEL)),
         ("to", flag(str, f"The format: {', '.join(EXPORTS.names())}.")),
         ("out", flag(Path, "File or folder to write.")),
     ]

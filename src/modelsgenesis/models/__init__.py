@@ -32,5 +32,7 @@ class BackboneSettings:
 
 
 def build_backbone(choice: BackboneSettings) -> Any:
-    """The backbone `choice` describes; UsageError for an unknown name."""
-    return BACKBONES.get(choice.name)(input_channels=choice.input_channels, width=choice.width, norm=choice.norm)
+    """The backbone `choice` describes, which stays with it as `backbone.choice`; UsageError for an unknown name."""
+    backbone = BACKBONES.get(choice.name)(input_channels=choice.input_channels, width=choice.width, norm=choice.norm)
+    backbone.choice = choice
+    return backbone

@@ -5,6 +5,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelsgenesis.models.hub import OnHub
+
 
 class _PointwiseHead(nn.Module):
     """1x1(x1) convolution; named `final_conv` inside `out_tr` as in the published weights."""
@@ -18,16 +20,22 @@ class _PointwiseHead(nn.Module):
         return y
 
 
-class DenseNetwork(nn.Module):
+class DenseNetwork(nn.Module, OnHub):
     """Encoder-decoder with one output per voxel: logits (N, outputs, X, Y, Z), or (N, outputs, X, Y) of images.
 
     Serves restoration and segmentation. Any input size: sides that the deepest stride does not
     divide are padded by repeating the border and the output is cropped.
+
+    Attributes:
+        load_report: what became of each tensor (`models.weights.LoadReport`), None for random weights.
+        provenance: what the weights say of their origin.
     """
 
     def __init__(self, backbone: Any, outputs: int) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.load_report: Any = None
+        self.provenance: dict[str, Any] = {}
+        self.backbone, self.outputs = backbone, outputs
         self.out_tr = _PointwiseHead(backbone.decoder_channels, outputs, backbone.axes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,12 +47,17 @@ class DenseNetwork(nn.Module):
         return logits
 
 
-class ClassificationNetwork(nn.Module):
-    """Encoder, global average pooling, dense 1024, dense `outputs` (PAPER 1.4): logits (N, outputs)."""
+class ClassificationNetwork(nn.Module, OnHub):
+    """Encoder, global average pooling, dense 1024, dense `outputs` (PAPER 1.4): logits (N, outputs).
+
+    Attributes as of `DenseNetwork`.
+    """
 
     def __init__(self, backbone: Any, outputs: int, hidden: int = 1024) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.load_report: Any = None
+        self.provenance: dict[str, Any] = {}
+        self.backbone, self.outputs = backbone, outputs
         self.dense_1 = nn.Linear(backbone.channels[-1], hidden)
         self.dense_2 = nn.Linear(hidden, outputs)
 

@@ -1,8 +1,9 @@
 """Where a network's weights come from, and writing them with their provenance.
 
-An init source is a URI: ``scratch`` (PyTorch's default), ``scratch:he``, ``scratch:xavier``, ``run:PATH`` (a run
-folder), ``file:PATH`` (safetensors, or a PyTorch file such as the published ``Genesis_Chest_CT.pt``). Loading never
-falls back to scratch: it returns a report of every tensor, and fails when none fits.
+An init source is ``scratch`` (PyTorch's default), ``scratch:he``, ``scratch:xavier``, a name of the zoo such as
+``genesis-chest-ct``, ``run:PATH`` (a run folder), ``file:PATH`` (safetensors, or a PyTorch file such as the published
+``Genesis_Chest_CT.pt``), ``hf:OWNER/REPO`` (the Hugging Face hub), or a plain path. Loading never falls back to
+scratch: it returns a report of every tensor, and fails when none fits.
 """
 
 import json
@@ -18,7 +19,8 @@ from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
-from modelsgenesis.places import located
+from modelsgenesis.models.published import recognised
+from modelsgenesis.models.sources import LOCATIONS, parted
 from modelsgenesis.registry import Registry
 from modelsgenesis.types import JSON
 
@@ -105,20 +107,10 @@ def initialise(network: nn.Module, uri: str, scope: str = "encoder-decoder", hea
     """
     if scope not in ("encoder", "encoder-decoder"):
         raise UsageError(f"init scope {scope!r} is unknown; valid: encoder, encoder-decoder")
-    kind, rest = _parted(uri)
-    return INIT_SOURCES.get(kind)(rest, network, scope, head)
-
-
-def _parted(uri: str) -> tuple[str, str]:
-    """Kind and rest of an init source; UsageError when there is no such kind."""
-    kind, _, rest = uri.partition(":")
-    if kind not in INIT_SOURCES.names():
-        place = located(uri)
-        prefix = "run" if place.is_dir() else "file" if place.is_file() else ""
-        if prefix:
-            raise UsageError(f"init {uri!r}: a path needs to say what it is; did you mean {prefix}:{uri}?")
-        INIT_SOURCES.get(kind)
-    return kind, rest
+    kind, rest = parted(uri, INIT_SOURCES.names())
+    report = INIT_SOURCES.get(kind)(rest, network, scope, head)
+    report.source = uri
+    return report
 
 
 def from_scratch(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:  # noqa: ARG001 - InitSource
@@ -137,18 +129,20 @@ def from_scratch(rest: str, network: nn.Module, scope: str, head: bool) -> LoadR
     return LoadReport(f"scratch:{rest}" if rest else "scratch", missing=list(named_tensors(network)))
 
 
-def from_run(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:
-    """The weights a run folder ended with."""
-    return _load(f"run:{rest}", read_weights(_of_run(rest))[0], network, scope, head)
+def _from_place(kind: str) -> InitSource:
+    """The init source of the files that `LOCATIONS` finds: safetensors, or a PyTorch file holding a state dict (opened
+    without running code)."""
+
+    def take(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:
+        return _load(f"{kind}:{rest}", read_weights(LOCATIONS[kind](rest))[0], network, scope, head)
+
+    return take
 
 
-def from_file(rest: str, network: nn.Module, scope: str, head: bool) -> LoadReport:
-    """A .safetensors file, or a PyTorch file holding a state dict (opened without running code)."""
-    return _load(f"file:{rest}", read_weights(located(rest))[0], network, scope, head)
-
+from_run, from_file, from_zoo, from_hf = (_from_place(kind) for kind in ("run", "file", "zoo", "hf"))
 
 INIT_SOURCES: Registry[InitSource] = Registry(
-    "init source", {kind: f"{__name__}:from_{kind}" for kind in ("scratch", "run", "file")}
+    "init source", {kind: f"{__name__}:from_{kind}" for kind in ("scratch", *LOCATIONS)}
 )
 
 
@@ -182,7 +176,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
         try:
             with safe_open(path, "pt") as stored:
                 provenance = json.loads((stored.metadata() or {}).get("provenance", "{}"))
-                return {name: stored.get_tensor(name) for name in stored.keys()}, provenance  # noqa: SIM118
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+                return tensors, provenance or recognised(tensors)
         except (SafetensorError, OSError, ValueError) as error:
             raise GenesisError(f"{path}: is damaged or no safetensors file ({error}); fetch it again") from error
     try:
@@ -194,7 +189,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
         ) from error
     content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
     tensors = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
-    return {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}, {}
+    tensors = {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}
+    return tensors, recognised(tensors)
 
 
 def describe_weights(path: Path) -> JSON:
@@ -209,21 +205,14 @@ def provenance_of(uri: str) -> JSON:
 
     Raises UsageError for an unknown source, GenesisError as `read_weights`, and for a run that is not finished.
     """
-    kind, rest = _parted(uri)
-    if kind not in ("run", "file"):
-        return {}
-    return read_weights(_of_run(rest) if kind == "run" else located(rest))[1]
+    path = file_of(uri)
+    return {} if path is None else read_weights(path)[1]
 
 
-def _of_run(folder: str) -> Path:
-    path = located(folder) / "weights.safetensors"
-    if located(folder).is_file():
-        raise UsageError(f"run:{folder}: is a file; did you mean file:{folder}?")
-    if not located(folder).is_dir():
-        raise GenesisError(f"run:{folder}: no such folder; check the path")
-    if not path.is_file():
-        raise GenesisError(f"run:{folder}: has no {path.name}; is the run finished? (genesis ... --resume)")
-    return path
+def file_of(uri: str) -> Path | None:
+    """The file of the init source `uri`, None for random weights; raises as `provenance_of`."""
+    kind, rest = parted(uri, INIT_SOURCES.names())
+    return LOCATIONS[kind](rest) if kind in LOCATIONS else None
 
 
 def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope: str, head: bool) -> LoadReport:

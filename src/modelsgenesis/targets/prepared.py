@@ -15,6 +15,7 @@ from modelsgenesis.data.formats.suffixes import PICTURES
 from modelsgenesis.data.geometry import Affine
 from modelsgenesis.data.lists import REJECTED
 from modelsgenesis.data.manifest import Scan, read_manifest
+from modelsgenesis.data.padding import part_around
 from modelsgenesis.data.prepare import prepare
 from modelsgenesis.data.store import Store, open_store
 from modelsgenesis.errors import GenesisError, UsageError
@@ -121,13 +122,13 @@ class PreparedTarget:
 
         Two sides, of a volume, are an axial slice.
         """
-        part = _window(centre, shape, case.shape)
+        part = part_around(centre, shape, case.shape)
         image = self.image(case, part.corner, part.shape)
         return np.pad(image, [(0, 0), *part.margins]).reshape(len(image), *shape)
 
     def label_around(self, case: PreparedCase, centre: Sequence[float], shape: Shape) -> Labels:
         """Structures of the same cube, `shape` uint8; background beyond the scan."""
-        part = _window(centre, shape, case.shape)
+        part = part_around(centre, shape, case.shape)
         return np.pad(self.label(case, part.corner, part.shape), part.margins).reshape(shape)
 
     def _values(self, case: PreparedCase, corner: Shape | None = None, shape: Shape | None = None) -> IntegerArray:
@@ -146,7 +147,7 @@ class PreparedTarget:
     def affine_around(self, case: PreparedCase, shape: Shape) -> Affine:
         """4x4, voxel index of the cube of `shape` around the case's centre to LPS mm."""
         affine = np.array(case.images[0].affine)
-        first = np.array(_window(case.centre, shape, case.shape).first)
+        first = np.array(part_around(case.centre, shape, case.shape).first)
         affine[: len(first), 3] += affine[: len(first), : len(first)] @ first
         return affine
 
@@ -183,27 +184,6 @@ class PreparedTarget:
         ignored = [sorted(self.target.ignored)] if self.target.ignored else []
         label_map = {k: list(v) for k, v in self.target.label_map.items()}
         return digest([contents, dict(self.target.labels), label_map, *ignored])
-
-
-@dataclass(frozen=True)
-class _Window:
-    """A cube's first voxel, the part of it that lies in the scan, and the voxels missing before and after that."""
-
-    first: Shape
-    corner: Shape
-    shape: Shape
-    margins: list[tuple[int, int]]
-
-
-def _window(centre: Sequence[float], shape: Shape, scan: Shape) -> _Window:
-    """The cube of `shape` (axes it lacks are one voxel thick) around `centre`, which is moved into the scan."""
-    full = (*shape, *(1,) * (len(scan) - len(shape)))
-    middle = [min(max(round(c), 0), whole - 1) for c, whole in zip(centre, scan, strict=True)]
-    first = [m - side // 2 for m, side in zip(middle, full, strict=True)]
-    low = [max(f, 0) for f in first]
-    high = [min(f + side, whole) for f, side, whole in zip(first, full, scan, strict=True)]
-    margins = [(a - f, f + side - b) for f, side, a, b in zip(first, full, low, high, strict=True)]
-    return _Window(tuple(first), tuple(low), tuple(b - a for a, b in zip(low, high, strict=True)), margins)
 
 
 class Places:
