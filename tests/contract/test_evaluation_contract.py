@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import modelsgenesis
+from modelsgenesis import zoo
 from modelsgenesis.config import to_dict
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
@@ -28,6 +29,7 @@ WAYS: dict[str, Callable[[str], Any]] = {
 }
 """Way of loading weights -> what then answers a batch."""
 STORED = Path(__file__).parents[2] / "weights"
+HERE = [*zoo.names(), *map(str, sorted(STORED.glob("*.safetensors")))]
 CLOSE: dict[str, float] = {"rtol": 1e-5, "atol": 1e-5}
 
 
@@ -79,10 +81,12 @@ def test_an_item_does_not_depend_on_its_batch(name: str, norm: str, way: str, tm
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("path", sorted(STORED.glob("*.safetensors")), ids=lambda path: path.stem)
-def test_nor_with_the_weights_that_are_here(path: Path, way: str) -> None:
-    axes = BACKBONES.get(provenance_of(f"file:{path}")["backbone"]["name"]).axes
-    alone, together = alone_and_together(WAYS[way](f"file:{path}"), axes)
+@pytest.mark.parametrize(
+    "uri", [*zoo.names(), *map(str, sorted(STORED.glob("*.safetensors")))], ids=lambda u: Path(u).stem
+)
+def test_nor_with_the_weights_that_are_here(uri: str, way: str) -> None:
+    axes = BACKBONES.get(provenance_of(uri)["backbone"]["name"]).axes
+    alone, together = alone_and_together(WAYS[way](uri), axes)
     torch.testing.assert_close(together, alone, **CLOSE)
 
 
@@ -95,7 +99,7 @@ def test_batch_statistics_are_there_for_those_who_ask(tmp_path: Path) -> None:
 
 
 def test_a_single_small_image_is_classified() -> None:
-    network = modelsgenesis.segmenter(f"file:{STORED / 'genesis_phantom_xray.safetensors'}", 2).eval()
+    network = modelsgenesis.segmenter("genesis-chest-xray", 2).eval()
     assert network(torch.rand(1, 1, 32, 32)).isfinite().all()
 
 

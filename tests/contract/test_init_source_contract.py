@@ -1,12 +1,15 @@
 """What every registered init source must keep: its report accounts for every tensor, on both sides."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 from torch import nn
 
+from modelsgenesis import zoo
 from modelsgenesis.errors import GenesisError
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
@@ -16,6 +19,8 @@ SAMPLES: dict[str, Callable[[Path], str]] = {
     "scratch": lambda _: "scratch:he",
     "run": lambda folder: f"run:{folder}",
     "file": lambda folder: f"file:{folder / 'weights.safetensors'}",
+    "zoo": lambda _: "genesis-of-the-test",
+    "hf": lambda _: "hf:someone/something",
 }
 """A URI of each kind, given a folder that holds weights.safetensors."""
 NETWORKS = {"dense": DenseNetwork, "classification": ClassificationNetwork}
@@ -30,7 +35,21 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, nn.Module]:
     torch.manual_seed(5)
     folder, network = tmp_path_factory.mktemp("source"), build("dense", outputs=1)
     save_weights(folder / "weights.safetensors", network, {})
+    of_hub = folder / "hub/models--someone--something"
+    for place in (folder / "zoo/genesis-of-the-test.safetensors", of_hub / "snapshots/1/model.safetensors"):
+        place.parent.mkdir(parents=True)
+        shutil.copy(folder / "weights.safetensors", place)
+    (of_hub / "refs").mkdir()
+    (of_hub / "refs/main").write_text("1")
     return folder, network
+
+
+@pytest.fixture(autouse=True)
+def places(stored: tuple[Path, nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zoo of one network, and a cache of the hub that holds one repository."""
+    monkeypatch.setattr(zoo, "_folder", lambda: stored[0] / "zoo")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(stored[0] / "hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
 
 
 def test_every_source_has_a_sample() -> None:

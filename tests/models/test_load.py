@@ -14,7 +14,7 @@ from modelsgenesis.models.weights import named_tensors, save_weights
 
 
 def uri(folder: Path, provenance: dict[str, object] | None = None) -> str:
-    choice = BackboneSettings(width=2)
+    choice = BackboneSettings("unet3d" if provenance is None else "unet3d_light", width=2)
     about = {"backbone": to_dict(choice)} if provenance is None else provenance
     save_weights(folder / "weights.safetensors", DenseNetwork(build_backbone(choice), 1), about)
     return f"run:{folder}"
@@ -36,7 +36,7 @@ def test_the_network_is_the_one_the_weights_are_of(tmp_path: Path) -> None:
 
 def test_heads_and_channels_are_new(tmp_path: Path) -> None:
     source = uri(tmp_path)
-    assert modelsgenesis.segmenter(source, 3, input_channels=2)(torch.rand(1, 2, 16, 16, 16)).shape == (
+    assert modelsgenesis.segmenter(source, 3, channels=2)(torch.rand(1, 2, 16, 16, 16)).shape == (
         1,
         3,
         16,

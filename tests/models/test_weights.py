@@ -3,11 +3,13 @@
 import pickle
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
+from modelsgenesis.models.load import restorer, segmenter
 from modelsgenesis.models.unet3d import UNet3D
 from modelsgenesis.models.weights import initialise, named_tensors, provenance_of, read_weights, save_weights
 
@@ -112,18 +114,58 @@ def test_random_starts_have_the_stated_variance(uri: str, spread: float) -> None
     assert weight.var().item() == pytest.approx(spread / scale, rel=0.1)
 
 
-def test_a_path_without_its_kind_is_asked_about(tmp_path: Path) -> None:
+def test_a_path_says_itself_what_it_is(tmp_path: Path) -> None:
+    save_weights(tmp_path / "weights.safetensors", network(), {"modality": "ct"})
+    for uri in (str(tmp_path), f"{tmp_path}/weights.safetensors"):
+        assert provenance_of(uri) == {"modality": "ct"}
+        report = initialise(network(), uri)
+        assert report.taken
+        assert report.source == uri
+
+
+def test_sources_that_hold_no_weights_are_named(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").write_bytes(b"")
-    with pytest.raises(UsageError, match=rf"did you mean run:{tmp_path}\?"):
-        provenance_of(str(tmp_path))
-    with pytest.raises(UsageError, match=rf"did you mean file:{tmp_path}/weights.pt\?"):
-        initialise(network(), f"{tmp_path}/weights.pt")
     with pytest.raises(UsageError, match=r"is a file; did you mean file:"):
         provenance_of(f"run:{tmp_path}/weights.pt")
     with pytest.raises(GenesisError, match=r"is a folder, no file of weights; of a run, write run:PATH"):
         provenance_of(f"file:{tmp_path}")
     with pytest.raises(GenesisError, match=r"run:/nosuch: no such folder"):
         provenance_of("run:/nosuch")
+    with pytest.raises(UsageError, match=r"unknown init source 'genesis-chest-cd', .*did you mean 'genesis-chest-ct'"):
+        provenance_of("genesis-chest-cd")
+    with pytest.raises(UsageError, match=r"zoo:nothing: no such weights; .*there: genesis-brain-mr"):
+        provenance_of("zoo:nothing")
+
+
+@pytest.mark.parametrize("wrong", ["hf:", "hf:alone", "hf:owner/", "hf:a b/c"])
+def test_what_is_no_repository_is_wrong_use(wrong: str) -> None:
+    with pytest.raises(UsageError, match=r"hf:OWNER/REPO|no name of a repository"):
+        provenance_of(wrong)
+
+
+def test_a_hub_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(GenesisError, match=r"hf:owner/repo: the hub cannot be reached, and the cache does not have it"):
+        provenance_of("hf:owner/repo")
+
+
+def test_the_published_network_is_recognised_by_its_tensors(tmp_path: Path) -> None:
+    """Keys as published: `state_dict`, and `module.` before each name (PAPER 1.3)."""
+    torch.manual_seed(3)
+    published = DenseNetwork(UNet3D(1, 4, "batch"), 1)
+    content = {f"module.{name}": tensor for name, tensor in named_tensors(published).items()}
+    torch.save({"state_dict": content, "epoch": 1}, tmp_path / "Genesis_Chest_CT.pt")
+    uri = str(tmp_path / "Genesis_Chest_CT.pt")
+    about = provenance_of(uri)
+    assert about["backbone"] == {"name": "unet3d", "width": 4, "norm": "batch", "input_channels": 1}
+    assert about["intensity"]["low"], about["intensity"]["high"] == (-1000.0, 1000.0)
+    x = torch.rand(1, 1, 16, 16, 16)
+    torch.testing.assert_close(restorer(uri, norm="batch")(x), published.eval()(x))
+    light = {name: tensor for name, tensor in content.items() if "up_tr256.ops.1" not in name}  # another decoder
+    torch.save(light, tmp_path / "light.pt")
+    with pytest.raises(UsageError, match="which network"):
+        segmenter(str(tmp_path / "light.pt"), 2)
 
 
 def test_weights_of_which_half_do_not_fit_are_a_warning(tmp_path: Path) -> None:

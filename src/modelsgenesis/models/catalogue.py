@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelsgenesis import zoo
-from modelsgenesis.errors import UsageError
-from modelsgenesis.models.weights import describe_weights, file_of
+from modelsgenesis.models.weights import describe_weights, weights_file
 from modelsgenesis.types import JSON
 
 ABOUT = ("title", "data", "licence", "compute", "figures", "tested", "not_for", "command")
@@ -75,9 +74,7 @@ def card(model: str) -> str:
 
     Raises UsageError for random weights, else as `models.load.load`.
     """
-    path = file_of(model)
-    if path is None:
-        raise UsageError(f"{model}: random weights have no card")
+    path = weights_file(model)
     facts = describe_weights(path)
     about = {name: facts.get("about", {}).get(name, _UNSAID) for name in ABOUT}
     window = facts.get("intensity")

@@ -157,7 +157,12 @@ def save_weights(path: Path, network: nn.Module, provenance: JSON) -> None:
 
     Raises GenesisError naming `path` when the disk refuses.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in named_tensors(network).items()}
+    write_tensors(path, named_tensors(network), provenance)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], provenance: JSON) -> None:
+    """Write tensors, by their published names, as `save_weights` does."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     content = save(tensors, metadata={"provenance": json.dumps(provenance)})
     with replacing(path) as temporary:
         temporary.write_bytes(content)  # safetensors' own writing hides what the disk says
@@ -213,6 +218,14 @@ def file_of(uri: str) -> Path | None:
     """The file of the init source `uri`, None for random weights; raises as `provenance_of`."""
     kind, rest = parted(uri, INIT_SOURCES.names())
     return LOCATIONS[kind](rest) if kind in LOCATIONS else None
+
+
+def weights_file(uri: str) -> Path:
+    """The file of the init source `uri`; UsageError for random weights, else raises as `provenance_of`."""
+    path = file_of(uri)
+    if path is None:
+        raise UsageError(f"{uri}: random weights are in no file; name pre-trained ones")
+    return path
 
 
 def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope: str, head: bool) -> LoadReport:
