@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import tyro
 
+from benchmarks.api_page import page
 from modelsgenesis import cli
 from modelsgenesis.transforms import TRANSFORMS
 
@@ -69,3 +70,7 @@ def test_links_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
         if "://" not in link and not link.startswith("mailto:"):
             assert (document.parent / link).exists(), link
+
+
+def test_the_page_of_the_api_is_that_of_the_docstrings() -> None:
+    assert (ROOT / "docs/api.md").read_text() == page(), "write it anew: python -m benchmarks.api_page"
