@@ -13,7 +13,7 @@ from modelsgenesis.types import JSON
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-FREE = ("loop.workers", "loop.keep_at", "cache")
+FREE = ("loop.workers", "loop.keep_at", "loop.tracker", "cache")
 """Without any effect on the numbers."""
 HARDWARE = ("device", "device_name", "precision")
 ROUNDING = ("loop.accelerator", "loop.precision", "loop.channels_last", "loop.compile", *HARDWARE)

@@ -14,7 +14,6 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.progress import Progress, tell
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
-from modelsgenesis.training.board import Board
 from modelsgenesis.training.checkpoint import State
 from modelsgenesis.training.continuing import say_how
 from modelsgenesis.training.interrupt import InterruptedRunError, StopSignal
@@ -24,6 +23,7 @@ from modelsgenesis.training.memory import keep_freed_memory
 from modelsgenesis.training.opening import Pace
 from modelsgenesis.training.optim import Schedule, build_optimiser, parameter_groups
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
+from modelsgenesis.training.trackers import Trackers
 from modelsgenesis.types import JSON
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def fit(
         _keep_marked(task, network, keeping, state.step)  # of a finished run that was asked for them later
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
     pace = Pace(loop, state.step, items, task.unit)
-    board = Board(run.path / "tensorboard", state.step)
+    trackers = Trackers(run, state.step, loop.tracker) if fabric.is_global_zero else None
 
     def save() -> None:
         if fabric.is_global_zero:
@@ -137,10 +137,11 @@ def fit(
             if due:
                 began = time.monotonic()
                 scores, improved = _validate(task, network, state, schedule)
-                if fabric.is_global_zero:
+                if trackers is not None:
                     if improved:
                         task.keep(network, scores[task.monitor], state.step)
-                    _record(run, board, bar, state, {**scores, "lr": rate}, improved, task.missed)
+                        trackers.show(state.step)
+                    _record(run, trackers, bar, state, {**scores, "lr": rate}, improved, task.missed)
                 bar.say(pace.validated(time.monotonic() - began))
                 state.loss, state.losses = 0.0, 0
             asked = _any_rank(fabric, stop.asked)
@@ -148,6 +149,8 @@ def fit(
                 save()
             if asked:
                 raise _stopped(run, state, loop)
+    if trackers is not None:
+        trackers.close("success")
     return state
 
 
@@ -267,17 +270,17 @@ def _keep_marked(task: Task, network: nn.Module, keeping: Keeping, step: int) ->
 
 def _record(
     run: Run,
-    board: Board,
+    trackers: Trackers,
     bar: Progress,
     state: State,
     scores: dict[str, float],
     improved: bool,
     missed: Sequence[str],
 ) -> None:
-    """Write the scores of a validation to metrics.jsonl, TensorBoard and the terminal, and what it `missed`."""
+    """Write the scores of a validation to metrics.jsonl, the trackers and the terminal, and what it `missed`."""
     entry = {"loss": state.loss / max(1, state.losses), **scores}
     run.log(step=state.step, **entry, rate=round(bar.rate, 2), **({"missed": list(missed)} if missed else {}))
-    board.log(state.step, entry)
+    trackers.log(state.step, entry)
     shown = ", ".join(f"{name} {value:.4g}" for name, value in entry.items())
     bar.say(f"step {state.step}: {shown}{' (best)' if improved else ''}")
     if missed:

@@ -62,6 +62,9 @@ class LoopSettings:
     """How many devices, or auto for all; on several, each takes batch_size items a step."""
     accelerator: str = "auto"
     """auto, cpu, cuda or mps."""
+    tracker: str = ""
+    """wandb or mlflow: scores and pictures also go to Weights & Biases or MLflow; TensorBoard has them whenever it is
+    installed, below the run folder."""
     workers: int = -1
     """Loader processes; 0 loads in the training process, -1: 0 on a CPU, else up to 8."""
 
