@@ -235,7 +235,7 @@ def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope:
     chosen: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         reason = _unwanted(name, own, prefixes, head)
-        fitted = None if reason else _fit(tensor, own[name], name == backbone.first_convolution)
+        fitted = None if reason else _fit(tensor, own[name], name in backbone.first_convolutions)
         if fitted is None:
             report.skipped[name] = reason or f"shape {tuple(tensor.shape)} does not fit {tuple(own[name].shape)}"
         else:
