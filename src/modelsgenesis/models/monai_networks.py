@@ -28,6 +28,7 @@ class MonaiBackbone(nn.Module):
         norms: modes that the network can be built with.
         monai: name of the class in `monai.networks.nets`.
         output: name of its last 1x1 convolution; "" when it has none, then a head is added to the whole network.
+        any_size: whether a graph traced at one size (ONNX) is right at others.
         arguments: what the MONAI class is built with, without `out_channels`.
 
     Raises UsageError for a norm or a width that the network does not come with.
@@ -37,6 +38,7 @@ class MonaiBackbone(nn.Module):
     norms: tuple[str, ...] = ("running", "group", "instance")
     monai = ""
     output = ""
+    any_size = True
     encoder_prefixes: tuple[str, ...] = ()
     first_convolutions: tuple[str, ...] = ()
     channels: tuple[int, ...]
@@ -305,6 +307,7 @@ class SwinUNETR(MonaiBackbone):
 
     monai = "SwinUNETR"
     output = "out.conv.conv"
+    any_size = False
     encoder_prefixes = ("swinViT.", "encoder")
     first_convolutions = (
         "swinViT.patch_embed.proj.weight",
