@@ -334,7 +334,14 @@ class SwinUNETR(MonaiBackbone):
 
     def _encode(self, x: Tensor) -> tuple[Tensor, ...]:
         one, two, three, four, five = self.swinViT(x, True)
-        return self.encoder1(x), self.encoder2(one), self.encoder3(two), self.encoder4(three), four, self.encoder10(five)
+        return (
+            self.encoder1(x),
+            self.encoder2(one),
+            self.encoder3(two),
+            self.encoder4(three),
+            four,
+            self.encoder10(five),
+        )
 
     def decode(self, pyramid: Sequence[Tensor]) -> Tensor:
         """As `MonaiBackbone.decode`."""
