@@ -48,12 +48,11 @@ def export(source: str, out: Path) -> list[str]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     needs = "MONAI alone" if _is_monai(given.network) else "MONAI and modelsgenesis"
-    lines = [
+    return [
         f"{out}: a bundle for {needs}; python -m monai.bundle run --config_file {out / 'configs/inference.json'} "
         f"--bundle_root {out} --dataset_dir SCANS --output_dir OUT",
         *(f"  {line}" for line in facts["notes"]),
     ]
-    return lines
 
 
 def _refuse(source: str, given: Whole, out: Path) -> None:
@@ -69,8 +68,8 @@ def _refuse(source: str, given: Whole, out: Path) -> None:
     stride, patch = network.backbone.strides[-1], _patch(source, given)
     if _is_monai(network) and any(side % stride for side in patch):
         raise UsageError(
-            f"{source}: windows of {'x'.join(map(str, patch))}, but MONAI's {network.backbone.monai} needs multiples of "
-            f"{stride} and pads nothing; fine-tune with such a patch.shape"
+            f"{source}: windows of {'x'.join(map(str, patch))}, but MONAI's {network.backbone.monai} needs multiples "
+            f"of {stride} and pads nothing; fine-tune with such a patch.shape"
         )
 
 
