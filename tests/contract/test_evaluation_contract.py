@@ -1,6 +1,5 @@
 """In evaluation the output of an item is that of the item alone, whatever the norm and the way of loading."""
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,16 @@ WAYS: dict[str, Callable[[str], Any]] = {
     "restoration": lambda uri: _restorer(uri),
 }
 """Way of loading weights -> what then answers a batch."""
+WIDTHS = {"monai_swinunetr": 12}
+"""Small widths of backbones that do not take any."""
 STORED = Path(__file__).parents[2] / "weights"
 HERE = [*zoo.names(), *map(str, sorted(STORED.glob("*.safetensors")))]
 CLOSE: dict[str, float] = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def norms(name: str) -> tuple[str, ...]:
+    """The norms of a backbone; of a slow one the one that it is published with."""
+    return ("instance",) if name in WIDTHS else BACKBONES.get(name).norms
 
 
 def _deepest(backbone: Any) -> Callable[[Tensor], Tensor]:
@@ -55,7 +61,7 @@ def trained(choice: BackboneSettings) -> nn.Module:
     torch.manual_seed(0)
     network = DenseNetwork(build_backbone(choice), 1).train()
     for _ in range(3):
-        network(torch.rand(2, 1, *(64,) * network.backbone.axes))
+        network(torch.rand(2, 1, *(64, 32, 32)[: network.backbone.axes]))
     return network
 
 
@@ -69,11 +75,9 @@ def alone_and_together(answer: Callable[[Tensor], Tensor], axes: int) -> tuple[T
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(
-    ("name", "norm"), itertools.product(BACKBONES.names(), ("running", "group", "instance", "batch"))
-)
+@pytest.mark.parametrize(("name", "norm"), [(name, mode) for name in BACKBONES.names() for mode in norms(name)])
 def test_an_item_does_not_depend_on_its_batch(name: str, norm: str, way: str, tmp_path: Path) -> None:
-    choice = BackboneSettings(name, 4, norm)
+    choice = BackboneSettings(name, WIDTHS.get(name, 4), norm)
     network = trained(choice)
     save_weights(tmp_path / "weights.safetensors", network, {"backbone": to_dict(choice)})
     alone, together = alone_and_together(WAYS[way](f"run:{tmp_path}"), BACKBONES.get(name).axes)

@@ -11,4 +11,11 @@ Export = Callable[[str, Path], list[str]]
 An export writes atomically and refuses what it cannot carry over, naming what differs.
 """
 
-EXPORTS: Registry[Export] = Registry("export", {})
+EXPORTS: Registry[Export] = Registry(
+    "export",
+    {
+        "monai-bundle": "modelsgenesis.exchange.monai_bundle:export",
+        "onnx": "modelsgenesis.exchange.onnx_file:export",
+        "torch": "modelsgenesis.exchange.torch_file:export",
+    },
+)

@@ -12,6 +12,10 @@ BACKBONES: Registry[Callable[..., Any]] = Registry(
         "unet3d": "modelsgenesis.models.unet3d:UNet3D",
         "unet3d_light": "modelsgenesis.models.unet3d:LightUNet3D",
         "unet2d": "modelsgenesis.models.unet2d:UNet2D",
+        **{
+            f"monai_{name.lower()}": f"modelsgenesis.models.monai_networks:{name}"
+            for name in ("UNet", "DynUNet", "SegResNet", "SwinUNETR", "BasicUNet", "AttentionUnet")
+        },
     },
 )
 

@@ -63,7 +63,10 @@ class ClassificationNetwork(nn.Module, OnHub):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, X, Y(, Z)) to logits (N, outputs)."""
-        deepest = self.backbone.encode(_pad(x, self.backbone.strides[-1]))[-1]
+        return self.classify(self.backbone.encode(_pad(x, self.backbone.strides[-1]))[-1])
+
+    def classify(self, deepest: Tensor) -> Tensor:
+        """The deepest features (N, C, X, Y(, Z)) of the pyramid to logits (N, outputs)."""
         logits: Tensor = self.dense_2(functional.relu(self.dense_1(deepest.flatten(2).mean(2))))
         return logits
 

@@ -1,6 +1,6 @@
 """Normalisation layers of the backbones, for volumes and images, with the ReLU that follows them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import gcd, prod
 from typing import Literal, get_args
@@ -43,12 +43,17 @@ class InstanceNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise (N, C, ...); UsageError where a channel is a single voxel, which would become a constant."""
-        if prod(input.shape[2:]) == 1:
-            raise UsageError(
-                "backbone.norm: instance: the deepest features are a single voxel, which instance norm makes a "
-                "constant; give larger inputs or use group"
-            )
+        refuse_single_voxel(input.shape[2:])
         return super().forward(input)
+
+
+def refuse_single_voxel(sides: Sequence[int]) -> None:
+    """UsageError for features of these sides that instance norm would make a constant."""
+    if prod(sides) == 1:
+        raise UsageError(
+            "backbone.norm: instance: the deepest features are a single voxel, which instance norm makes a "
+            "constant; give larger inputs or use group"
+        )
 
 
 def make_norm(mode: str, channels: int, axes: int) -> nn.Module:

@@ -5,6 +5,7 @@ Width 64 is ResNet-18.
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +74,8 @@ class UNet2D(nn.Module):
 
     axes = 2
     encoder_prefixes = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
-    first_convolution = "conv1.weight"
+    first_convolutions = ("conv1.weight",)
+    norms = get_args(NormMode)
 
     def __init__(self, input_channels: int = 1, width: int = 64, norm: NormMode = "running") -> None:
         super().__init__()

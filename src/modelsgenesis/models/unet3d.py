@@ -4,7 +4,7 @@ Width 32 is the published network: with the one-channel restoration head it has 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -84,12 +84,14 @@ class UNet3D(nn.Module):
         strides: voxels of the input per voxel of each pyramid level.
         decoder_channels: channels of what `decode` returns.
         encoder_prefixes: beginnings of the names of the encoder's tensors.
-        first_convolution: name of the weight that sees the input channels, (outputs, input channels, ...).
+        first_convolutions: names of the weights that see the input channels, (outputs, input channels, ...).
+        norms: modes of `norm` that it can be built with.
     """
 
     axes = 3
     encoder_prefixes = ("down_tr64.", "down_tr128.", "down_tr256.", "down_tr512.")
-    first_convolution = "down_tr64.ops.0.conv1.weight"
+    first_convolutions = ("down_tr64.ops.0.conv1.weight",)
+    norms = get_args(NormMode)
     _up: type[nn.Module] = _Up
 
     def __init__(self, input_channels: int = 1, width: int = 32, norm: NormMode = "running") -> None:

@@ -192,10 +192,12 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
         raise GenesisError(
             f"{path}: cannot be opened safely as PyTorch weights ({first}); convert to safetensors"
         ) from error
-    content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    content = content if isinstance(content, Mapping) else {}
+    provenance = json.loads(content["provenance"]) if isinstance(content.get("provenance"), str) else {}
+    content = content.get("state_dict", content)
     tensors = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
     tensors = {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}
-    return tensors, recognised(tensors)
+    return tensors, provenance or recognised(tensors)
 
 
 def describe_weights(path: Path) -> JSON:
@@ -235,7 +237,7 @@ def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope:
     chosen: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         reason = _unwanted(name, own, prefixes, head)
-        fitted = None if reason else _fit(tensor, own[name], name == backbone.first_convolution)
+        fitted = None if reason else _fit(tensor, own[name], name in backbone.first_convolutions)
         if fitted is None:
             report.skipped[name] = reason or f"shape {tuple(tensor.shape)} does not fit {tuple(own[name].shape)}"
         else:
