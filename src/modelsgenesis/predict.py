@@ -24,7 +24,8 @@ from modelsgenesis.places import located
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
 from modelsgenesis.targets.patches import fit_scan
-from modelsgenesis.training.inference import Recipe, classify, read_recipe, segment
+from modelsgenesis.training.inference import Recipe, classify, read_recipe
+from modelsgenesis.training.sliding import segment
 from modelsgenesis.training.loop import channels_last
 from modelsgenesis.types import JSON, FloatArray
 

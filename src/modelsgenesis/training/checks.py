@@ -20,7 +20,8 @@ from modelsgenesis.streams import VALIDATION, generator
 from modelsgenesis.targets.base import IGNORED
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import Labels, PreparedCase, PreparedTarget
-from modelsgenesis.training.inference import Recipe, classify, segment, windows_of
+from modelsgenesis.training.inference import Recipe, classify, windows_of
+from modelsgenesis.training.sliding import segment
 
 
 @settings
