@@ -3,7 +3,6 @@
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,7 @@ class Learnt:
 
     @property
     def clean(self) -> bool:
-        """Cleaning is for structures whose Dice it raises, and for those of one component whose Dice it leaves alone."""
+        """Cleaning is for structures whose Dice it raises, and those of one component whose Dice it leaves alone."""
         return self.cleaned > self.dice or (self.single and self.cleaned == self.dice)
 
 
@@ -77,14 +76,17 @@ def keep_largest(labels: Bytes, structures: Collection[int]) -> None:
         part = labels[box]
         numbered, count = _labelled(part == structure)
         if count > 1:
-            sizes = sum(np.bincount(plane.ravel(), minlength=count + 1) for plane in numbered)  # 8 bytes a voxel
+            sizes = np.zeros(count + 1, np.int64)
+            for plane in numbered:  # counting takes 8 bytes a voxel
+                sizes += np.bincount(plane.ravel(), minlength=count + 1)
             sizes[0] = 0
             part[(part == structure) & (numbered != sizes.argmax())] = 0
 
 
-def _labelled(mask: npt.NDArray[np.bool_]) -> tuple[Any, int]:
-    numbered, count = ndimage.label(mask, np.ones((3,) * mask.ndim, int), output=np.int32)
-    return numbered, count
+def _labelled(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], int]:
+    numbered = np.empty(mask.shape, np.int32)
+    count = ndimage.label(mask, np.ones((3,) * mask.ndim, np.int32), output=numbered)
+    return numbered, int(count)
 
 
 def to_entry(learnt: Mapping[int, Learnt]) -> JSON:
@@ -103,7 +105,7 @@ def to_entry(learnt: Mapping[int, Learnt]) -> JSON:
 
 
 def cleaned_structures(entry: JSON, source: object) -> frozenset[int]:
-    """The structures that `cleaning.json`, read from `source`, says to clean; UsageError when it says something else."""
+    """The structures that `cleaning.json`, read from `source`, says to clean; UsageError when it says nothing such."""
     try:
         return frozenset(int(name) for name, one in entry["structures"].items() if one["clean"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -1,7 +1,7 @@
 """From the logits of one or several networks to a label map on the grid of the source, a few rows at a time.
 
-What is held for a source of N voxels with S structures: the label map, N bytes; the stored probabilities, S N bytes where
-they are asked for; and slabs of a few rows. No array of floating-point numbers is as large as the scan.
+What is held for a source of N voxels with S structures: the label map, N bytes; the stored probabilities, S N bytes
+where they are asked for; and slabs of a few rows. No array of floating-point numbers is as large as the scan.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

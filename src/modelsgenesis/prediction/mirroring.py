@@ -8,11 +8,11 @@ from modelsgenesis.errors import UsageError
 MIRRORED_IN_TRAINING = ("flips", "strong")
 """`augmentation` under which a network has learnt that mirror images mean the same; both mirror along every axis."""
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SIDES = frozenset(
-    "left right l r lt rt lh rh lhs rhs sin dex sinister sinistra dexter dextra links rechts gauche droite "
-    "lv rv la ra lca rca lad lul lll rul rml rll ll rl".split()
-)
+_WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*")  # "L1", a vertebra, is no "L"
+_HALVES = ("left", "right", "l", "r", "lt", "rt", "lh", "rh", "lhs", "rhs")
+_OTHER_TONGUES = ("sin", "dex", "sinister", "sinistra", "dexter", "dextra", "links", "rechts", "gauche", "droite")
+_ABBREVIATED = ("lv", "rv", "la", "ra", "lca", "rca", "lad", "lul", "lll", "rul", "rml", "rll", "ll", "rl")
+_SIDES = frozenset((*_HALVES, *_OTHER_TONGUES, *_ABBREVIATED))
 _NO_SIDES = ("bright", "upright", "cleft", "copyright")
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import combinations, islice, product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch

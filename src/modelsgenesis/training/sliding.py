@@ -1,5 +1,6 @@
 """Windows over a whole scan, blended and given away row by row: what is held does not grow with the scan's length."""
 
+import math
 from collections.abc import Iterator
 from itertools import islice, product
 
@@ -25,7 +26,7 @@ def segment(
 def slabs(
     network: nn.Module, image: FloatArray, shape: Shape, choice: InferenceSettings, mirror: Shape = ()
 ) -> Iterator[Tensor]:
-    """The logits of a whole scan in slabs (1 + structures, X, Y(, n)), float32, one after the other along its last axis.
+    """The logits of a whole scan in slabs (1 + structures, X, Y(, n)), float32, in turn along its last axis.
 
     Windows of one or more patches of `shape` are blended with Gaussian weights; a scan smaller than a window is padded
     with zeros. A network of images goes through the axial slices of a volume. With `mirror` the logits of a window are
@@ -82,10 +83,11 @@ class _Blend:
             more = self._sums.new_zeros((*self._sums.shape[:-1], rows - self._sums.shape[-1]))
             self._sums = torch.cat([self._sums, more], -1)
         for corner, output in zip(corners, outputs, strict=True):
-            *most, last = corner
-            place = (*most, slice(last.start - self._first, last.stop - self._first))
-            self._sums[(slice(-1), *place)].addcmul_(output, self._weight)
-            self._sums[(-1, *place)] += self._weight
+            last = corner[-1]
+            rows_here = slice(last.start - self._first, last.stop - self._first)
+            place = (slice(None), *corner[:-1], rows_here)
+            self._sums[:-1][place].addcmul_(output, self._weight)
+            self._sums[-1:][place] += self._weight
 
     def finished(self, row: int, within: tuple[slice, ...]) -> Iterator[Tensor]:
         """The mean over windows of the rows before `row`, where they lie `within` the scan; they are dropped here."""
@@ -102,14 +104,15 @@ class _Blend:
 
 def _outputs(network: nn.Module, given: Tensor, mirror: Shape) -> Tensor:
     """Logits of windows (B, C, ...), or the logarithm of their mean probability over all mirror images."""
-    if not mirror:
-        return network.forward(given)  # type: ignore[no-any-return] - not compiled: the last windows are fewer
-    total: Tensor | None = None
+    found: list[Tensor] = []
     for flips in mirrored(mirror):
         dims = tuple(axis + 2 for axis in flips)
-        found = network.forward(given.flip(dims)).float().log_softmax(1).flip(dims)
-        total = found if total is None else torch.logaddexp(total, found)
-    return total - np.log(2 ** len(mirror))  # type: ignore[operator]
+        logits: Tensor = network.forward(given.flip(dims) if dims else given)  # not compiled: the last are fewer
+        if not mirror:
+            return logits
+        one = logits.float().log_softmax(1).flip(dims)
+        found = [torch.logaddexp(found[0], one) if found else one]
+    return found[0] - len(mirror) * math.log(2)
 
 
 def _padded(image: FloatArray, sides: Shape) -> tuple[FloatArray, Shape]:

@@ -21,6 +21,10 @@ _SCHEME, _LONGEST_VALUE, _LONGEST_MEANING = "99MODELSGENESIS", 16, 64
 _SERIES_NUMBER = 9000
 
 
+class UnfitSeriesError(GenesisError):
+    """A series lacks what a DICOM SEG of it needs."""
+
+
 def need_highdicom() -> Any:
     """The module; UsageError naming what to install when it is absent."""
     try:
@@ -46,12 +50,13 @@ def write_seg(
         names: structure 1, 2, ... without a gap -> what it is.
         path: the file.
 
-    Raises GenesisError when the series lacks what DICOM SEG needs, UsageError without highdicom.
+    Raises UnfitSeriesError when the series lacks what DICOM SEG needs, GenesisError when the disk refuses, UsageError
+    without highdicom.
     """
     highdicom = need_highdicom()
     stack = stacked([read_header(file) for file in files], folder)
     if len(stack.grid.size) < 3:
-        raise GenesisError(f"{folder}: a picture without a place in the patient; DICOM SEG needs one, write NIfTI")
+        raise UnfitSeriesError(f"{folder}: a picture without a place in the patient; DICOM SEG needs one, write NIfTI")
     try:
         sources, frames = _in_order(stack, np.ascontiguousarray(np.transpose(labels)))
         with warnings.catch_warnings():
@@ -77,7 +82,9 @@ def write_seg(
         raise
     except Exception as error:  # highdicom raises nearly anything for a source that lacks something
         told = " ".join(str(error).split())[:200]
-        raise GenesisError(f"{folder}: lacks what DICOM SEG needs ({told}); write NIfTI (--format nifti)") from error
+        raise UnfitSeriesError(
+            f"{folder}: lacks what DICOM SEG needs ({told}); write NIfTI (--format nifti)"
+        ) from error
 
 
 def _in_order(stack: Stack, planes: npt.NDArray[np.uint8]) -> tuple[list[Dataset], npt.NDArray[np.uint8]]:
@@ -85,7 +92,7 @@ def _in_order(stack: Stack, planes: npt.NDArray[np.uint8]) -> tuple[list[Dataset
     if len(set(stack.files)) == len(stack.frames):
         return [dcmread(file, stop_before_pixels=True) for file in stack.files], planes
     if len(set(stack.files)) > 1:
-        raise GenesisError(f"{stack.files[0].parent}: several files of many frames; write NIfTI (--format nifti)")
+        raise UnfitSeriesError(f"{stack.files[0].parent}: several files of many frames; write NIfTI (--format nifti)")
     numbers = [number for _, number in stack.frames]
     return [dcmread(stack.files[0], stop_before_pixels=True)], planes[np.argsort(numbers)]
 
@@ -108,7 +115,7 @@ def _described(highdicom: Any, number: int, name: str) -> Any:
 
 
 def _code(highdicom: Any, codes: Any, number: int, name: str) -> Any:
-    """SNOMED's code for what is called exactly so ("lung", "left kidney"); else one of our own, whose meaning is the name."""
+    """SNOMED's code for what is called exactly so ("lung"); else one of our own, whose meaning is the name."""
     keyword = "".join(word.capitalize() for word in re.findall(r"[A-Za-z]+", name))
     found = getattr(codes.SCT, keyword, None) if keyword else None
     return found or highdicom.sr.CodedConcept(f"structure-{number}"[:_LONGEST_VALUE], _SCHEME, name[:_LONGEST_MEANING])
