@@ -17,8 +17,9 @@ from benchmarks.training_step import as_released
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.folding import fold_norms
 from modelsgenesis.models.heads import DenseNetwork
-from modelsgenesis.training.inference import InferenceSettings, segment, windows_of
+from modelsgenesis.training.inference import InferenceSettings, windows_of
 from modelsgenesis.training.loop import channels_last
+from modelsgenesis.training.sliding import segment
 
 PATCH, SCAN, WIDTH = (64, 64, 32), (112, 112, 72), 8
 

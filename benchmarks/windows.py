@@ -14,7 +14,7 @@ import numpy as np
 
 from modelsgenesis.data.volume import read_volume
 from modelsgenesis.evaluate.metrics import dice
-from modelsgenesis.predict import Predictor
+from modelsgenesis.prediction.predictor import Predictor
 
 CHOICES = ((16, 0.25), (16, 0.5), (1, 0.25), (1, 0.5))
 """Largest window in patches, and overlap."""

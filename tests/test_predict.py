@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ import pytest
 import torch
 from nibabel.orientations import apply_orientation
 
-from modelsgenesis import predict as module
 from modelsgenesis.config import to_dict
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import save_weights
 from modelsgenesis.predict import predict
+from modelsgenesis.prediction import predictor as module
 from modelsgenesis.run import Run
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings
@@ -63,10 +64,10 @@ def write_scan(
 def bright(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network that finds what is above the middle of the window."""
 
-    def segment(network: Any, image: Any, *_: Any) -> torch.Tensor:  # noqa: ARG001 - as the real one
-        return torch.from_numpy(np.stack([0.5 - image[0], image[0] - 0.5]) * 50)
+    def slabs(network: Any, image: Any, *_: Any) -> Iterator[torch.Tensor]:  # noqa: ARG001 - as the real one
+        yield from torch.from_numpy(np.stack([0.5 - image[0], image[0] - 0.5]) * 50).split(5, -1)
 
-    monkeypatch.setattr(module, "segment", segment)
+    monkeypatch.setattr(module, "slabs", slabs)
 
 
 @pytest.mark.usefixtures("bright")
@@ -199,7 +200,7 @@ def test_a_prediction_that_is_cut_short_keeps_no_list_of_an_earlier_one(
     def interrupted(*_: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "segment", interrupted)
+    monkeypatch.setattr(module, "slabs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         predict(run, [tmp_path / "scan.nii.gz"], out)
     assert not (out / "cases.json").exists()

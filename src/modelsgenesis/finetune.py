@@ -19,11 +19,12 @@ from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.rescaling import rescale, sizes
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of, save_weights
 from modelsgenesis.places import writable
-from modelsgenesis.predict import Predictor
+from modelsgenesis.prediction.cleaning import learn, to_entry
+from modelsgenesis.prediction.predictor import Predictor
 from modelsgenesis.progress import tell
 from modelsgenesis.run import Run
 from modelsgenesis.targets import TARGETS
-from modelsgenesis.targets.base import Target
+from modelsgenesis.targets.base import IGNORED, Target
 from modelsgenesis.targets.candidates import first_few, plural
 from modelsgenesis.targets.copies import refuse_copies
 from modelsgenesis.targets.one_class import refuse_one_class
@@ -79,7 +80,8 @@ class FinetuneSettings:
     augmentation: Strength = "light"
     """off, flips, light or strong; flips and strong mirror, so they are not for labels that tell left from right."""
     held_out: bool = True
-    """Predict the test cases when training has ended; off for runs that only choose settings."""
+    """Predict the test cases when training has ended, and learn on validation scans which structures `genesis predict`
+    is to clean (`cleaning.json`); off for runs that only choose settings."""
     cache: str = ""
     """Where prepared scans are kept for other runs; empty: the folder `cache` beside the run."""
     split: SplitChoice = SplitChoice()
@@ -195,7 +197,8 @@ def _train(
     scale = seen_scale(prepared, config.patch)
     differing = mismatch(origin.get("scale", {}), scale)
     warnings += [differing.sentence] if differing else []
-    task = _task(prepared, items, sides, recipe, config, run)
+    check = _check(prepared, sides, recipe, config)
+    task = _task(prepared, items, check, recipe, config, run)
     if fabric.is_global_zero:
         open_with(_about_data(prepared, sides, config), network, backbone, fabric, config.loop, task.unit)
         tell(report.summary(), *(f"warning: {warning}" for warning in warnings))
@@ -217,6 +220,8 @@ def _train(
         fit_head(network, items, config.loop.batch_size, fabric.device, config.seed)
     state = fit(task, network, fabric, run, config.loop, config.optim, report.taken)
     if fabric.is_global_zero:
+        if config.held_out and isinstance(check, SegmentationCheck):
+            _learn_cleaning(check, Predictor(run.best, fabric.device), run)
         with replacing(run.weights) as temporary:
             temporary.write_bytes(run.best.read_bytes())
         if config.held_out:
@@ -225,6 +230,14 @@ def _train(
         draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
         best: JSON = next((entry for entry in metrics if entry["step"] == state.best_step), {})
         run.finish(best=best, warnings=[*warnings, *_of_missed(best)])
+
+
+def _learn_cleaning(check: SegmentationCheck, predictor: Predictor, run: Run) -> None:
+    """Note which structures `genesis predict` is to clean, before there are weights to predict with."""
+    structures = [int(structure) for structure in predictor.recipe.labels]
+    learnt = learn(check.whole_scans(predictor.network), structures, IGNORED)
+    if any(one.cases for one in learnt.values()):
+        write_json(run.cleaning, to_entry(learnt))
 
 
 def _scales(origin: JSON, here: JSON, differing: Mismatch | None) -> JSON:
@@ -336,19 +349,19 @@ def _about_data(data: PreparedTarget, sides: Split, config: FinetuneSettings) ->
     return lines
 
 
+def _check(data: PreparedTarget, sides: Split, recipe: Recipe, config: FinetuneSettings) -> Check:
+    kind = SegmentationCheck if recipe.task == "segmentation" else ClassificationCheck
+    return kind(data, data.of(sides.validation), recipe, config.check, config.seed)
+
+
 def _task(
-    data: PreparedTarget, items: Items, sides: Split, recipe: Recipe, config: FinetuneSettings, run: Run
+    data: PreparedTarget, items: Items, check: Check, recipe: Recipe, config: FinetuneSettings, run: Run
 ) -> Supervised:
-    validation = data.of(sides.validation)
-    check: Check = (
-        SegmentationCheck(data, validation, recipe, config.check, config.seed)
-        if recipe.task == "segmentation"
-        else ClassificationCheck(data, validation, recipe, config.check, config.seed)
-    )
     provenance = {
         "command": "finetune",
         **to_dict(recipe),
         "init": config.init,
+        "augmentation": config.augmentation,
         "modality": config.images.modality,
         "intensity": to_dict(data.cases[0].images[0].intensity),
         "cube": list(config.patch.shape),

@@ -1,33 +1,28 @@
-"""`genesis predict`: a fine-tuned network on scans, with or without a known truth."""
+"""`genesis predict`: fine-tuned networks on scans, with or without a known truth."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import torch
-
-from modelsgenesis.data.convert import convert
+from modelsgenesis.data.formats.dicom_seg import UnfitSeriesError, need_highdicom, write_seg
+from modelsgenesis.data.geometry import closest_to_lps
 from modelsgenesis.data.guarded import count_channels, read_channels, read_source
 from modelsgenesis.data.index import Source, index, refuse_inside, told
-from modelsgenesis.data.plausible import doubt, look_at
-from modelsgenesis.data.volume import Volume, on_source_grid, write_volume
+from modelsgenesis.data.volume import Volume
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.evaluate.metrics import LEVELS, quantised
 from modelsgenesis.files import readable, write_csv, write_json
-from modelsgenesis.models.folding import fold_norms
-from modelsgenesis.models.weights import initialise, read_weights
 from modelsgenesis.places import located
+from modelsgenesis.prediction.ensemble import Ensemble
+from modelsgenesis.prediction.maps import Maps
+from modelsgenesis.prediction.predictor import Input, Predictor, write_maps
 from modelsgenesis.progress import Progress
-from modelsgenesis.run import Run
-from modelsgenesis.targets.patches import fit_scan
-from modelsgenesis.training.inference import Recipe, classify, read_recipe, segment
-from modelsgenesis.training.loop import channels_last
-from modelsgenesis.types import JSON, FloatArray
+from modelsgenesis.training.inference import Recipe
+from modelsgenesis.types import JSON
 
+Format = Literal["nifti", "dicom-seg"]
 CASES, REJECTED, WARNINGS, TABLE = "cases.json", "rejected.csv", "warnings.csv", "probabilities.csv"
 _REFUSED = ("path", "series", "reason")
 _CHANNEL = re.compile(r"_\d{4}$")
@@ -43,6 +38,7 @@ class PredictSummary:
         rejected: scans that could not be used, listed in `rejected.csv`.
         doubted: scans that do not look like what the network was trained on, listed in `warnings.csv`.
         unread: suffix, or what else a file is, to the number of files that are not read.
+        cleaned: structures of which the largest component alone was kept.
     """
 
     out: Path
@@ -50,9 +46,12 @@ class PredictSummary:
     rejected: int
     doubted: int = 0
     unread: Mapping[str, int] = field(default_factory=dict)
+    cleaned: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         more = f", {self.rejected} rejected (see {self.out / REJECTED})" if self.rejected else ""
+        if self.cleaned:
+            more += f", the largest component alone of {', '.join(self.cleaned)} (--no-clean keeps all)"
         if self.doubted:
             more += f", {self.doubted} scans unlike those of the training (see {self.out / WARNINGS})"
         return f"{self.out}: {self.predicted} cases predicted{more}" + (
@@ -60,104 +59,22 @@ class PredictSummary:
         )
 
 
-class Predictor:
-    """A fine-tuned network and the recipe it was trained by.
-
-    Args:
-        weights: `weights.safetensors` of a fine-tuning run.
-        device: where to compute; None for the first GPU, else the CPU.
-        inference: settings of `InferenceSettings` that are to differ from the run's.
-
-    Raises GenesisError when the weights are missing, damaged or of no fine-tuning run, UsageError for settings of
-    inference that cannot be.
-    """
-
-    def __init__(self, weights: Path, device: torch.device | None = None, **inference: Any) -> None:
-        recipe = read_recipe(read_weights(weights)[1], weights)
-        self.recipe: Recipe = replace(recipe, inference=replace(recipe.inference, **inference))
-        network = self.recipe.network()
-        report = initialise(network, f"file:{weights}", head=True)
-        if report.missing:
-            raise GenesisError(f"{weights}: lacks {report.missing[0]}; fine-tune again")
-        automatic = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        placed: Any = fold_norms(network).to(device or automatic)
-        self._axes: int = placed.backbone.axes
-        self._network = placed.to(memory_format=channels_last(self._axes))
-
-    def input(self, volumes: Sequence[Volume]) -> "Input":
-        """What the network sees of a case, given one volume a channel.
-
-        Raises GenesisError when one cannot be used or they differ in shape.
-        """
-        prepared = [convert(volume, self.recipe.images.preparing()) for volume in volumes]
-        first = prepared[0][0]
-        axes = first.array.ndim
-        if axes < self._axes or (axes > self._axes and self.recipe.task != "segmentation"):
-            raise GenesisError(f"{axes} axes; the network is for {self._axes}, of slices only when it segments")
-        for volume, _, _ in prepared:
-            if volume.array.shape != first.array.shape:
-                raise GenesisError(f"channels of shapes {first.array.shape} and {volume.array.shape}; resample them")
-        return Input(volumes[0], first, np.stack([scale.unit(integers) for _, integers, scale in prepared]))
-
-    def doubt(self, volume: Volume) -> str:
-        """Why a scan does not look like those that the network was trained on; "" when it does."""
-        modality = self.recipe.images.modality
-        said = doubt(look_at(volume.array), modality, volume.modality)
-        return f"not like the {modality} that the network was trained on: {said}" if said else ""
-
-    def classify(self, images: Iterable[FloatArray]) -> Iterator[list[float]]:
-        """Probabilities of the classes for each of `images`, (C, *patch.shape) in [0, 1]."""
-        return classify(self._network, images, self.recipe.task, self.recipe.inference.windows)
-
-    def segment(self, given: "Input", name: str, out: Path) -> JSON:
-        """Write `NAME.nii.gz` and the probability maps on the source grid into `out`; their names for `cases.json`."""
-        recipe = self.recipe
-        logits = segment(self._network, given.image, recipe.patch.shape, recipe.sliding)
-        probabilities = logits.softmax(0).cpu().numpy()
-        best = on_source_grid(probabilities[0], given.prepared, nearest=False)
-        labels, files = np.zeros(best.shape, np.uint8), {}
-        for structure in range(1, len(probabilities)):
-            # The probability, not the label, is taken back to the source's resolution: its border stays smooth.
-            probability = on_source_grid(probabilities[structure], given.prepared, nearest=False)
-            labels[probability > best] = structure
-            best = np.maximum(best, probability)
-            if recipe.inference.probabilities:
-                files[str(structure)] = f"{name}_prob{structure}.nii.gz"
-                levels = quantised(np.clip(probability, 0, 1))
-                write_volume(levels, given.source, out / files[str(structure)], slope=1 / LEVELS)
-        write_volume(labels, given.source, out / f"{name}.nii.gz")
-        return {"prediction": f"{name}.nii.gz", "probabilities": files}
-
-    def predict(self, given: "Input", name: str, out: Path) -> JSON:
-        """What `cases.json` says of the prediction of a whole scan; maps of a segmentation are written into `out`."""
-        if self.recipe.task == "segmentation":
-            return self.segment(given, name, out)
-        patch = self.recipe.patch
-        return {"probabilities": next(self.classify([fit_scan(given.image, patch.shape, patch.fitting)]))}
-
-
-@dataclass(frozen=True)
-class Input:
-    """A case on its way into the network.
-
-    Attributes:
-        source: its first channel as read.
-        prepared: the same at the spacing of the recipe.
-        image: (C, X, Y, Z) or (C, X, Y) float32 in [0, 1].
-    """
-
-    source: Volume
-    prepared: Volume
-    image: FloatArray
-
-
 def write_cases(out: Path, recipe: Recipe, entries: Sequence[JSON], **more: Any) -> None:
     """Write `cases.json`, which `genesis evaluate` reads; `more` joins its upper level."""
     write_json(out / CASES, {"task": recipe.task, "labels": recipe.labels, **more, "cases": list(entries)})
 
 
-def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference: Any) -> PredictSummary:
-    """Apply the fine-tuning run `run_path` to `scans` and write the predictions into the folder `out`.
+def predict(
+    runs: Path | Sequence[Path],
+    scans: Sequence[str | Path],
+    out: Path,
+    *,
+    mirror: bool = False,
+    clean: bool = True,
+    form: Format = "nifti",
+    **inference: Any,
+) -> PredictSummary:
+    """Apply fine-tuning runs to `scans` and write the predictions into the folder `out`.
 
     Segmentation: a label map and probability maps a case, on the grid of its source. Classification:
     `probabilities.csv`. Both: `cases.json`, `rejected.csv` with the scans that could not be used (the rest goes on),
@@ -165,50 +82,117 @@ def predict(run_path: Path, scans: Sequence[str | Path], out: Path, **inference:
     Networks of several channels take the files NAME_0000, NAME_0001, ... of a case, or one file with all channels.
 
     Args:
-        run_path: a finished fine-tuning run.
+        runs: a finished fine-tuning run, or several whose probabilities are averaged.
         scans: files, folders and globs, as for `genesis prepare`.
         out: the folder.
-        inference: settings of `InferenceSettings` that are to differ from the run's.
+        mirror: average over mirror images; only where the training mirrored and no label tells left from right.
+        clean: keep the largest component alone of the structures for which the runs have learnt so (`cleaning.json`).
+        form: "nifti", or "dicom-seg": `NAME.dcm` on the slices of each DICOM series, without probability maps.
+        inference: settings of `InferenceSettings` that are to differ from the runs'.
 
-    Raises UsageError for scans that do not exist or lie in `out`, files there that no prediction has written, and
-    settings that cannot be, GenesisError when the run has no weights or no scan could be used.
+    Raises UsageError for scans that do not exist or lie in `out`, files there that no prediction has written,
+    settings that cannot be, runs that do not agree, and scans or runs that cannot become DICOM SEG, GenesisError when
+    a run has no weights or no scan could be used.
     """
-    run_path, out = located(run_path), located(out)
-    weights = Run(run_path).weights
-    if not weights.is_file():
-        raise GenesisError(f"{run_path}: has no {weights.name}; is it a finished run of genesis finetune?")
-    predictor = Predictor(weights, **inference)
+    paths, out = [runs] if isinstance(runs, Path) else list(runs), located(out)
+    seg = form == "dicom-seg"
+    if seg and inference.get("probabilities"):
+        raise UsageError("--probabilities True: DICOM SEG holds label maps alone; leave it out, or write NIfTI")
+    ensemble = Ensemble(paths, mirror, clean, **{**inference, **({"probabilities": False} if seg else {})})
+    recipe = ensemble.first.recipe
     refuse_inside(scans, out)
     met = index(scans)
-    cases = _grouped(met.sources, predictor.recipe.backbone.input_channels)
-    _begin(out, [f"{name}.nii.gz" for name in cases] if predictor.recipe.task == "segmentation" else [TABLE])
-    entries: list[JSON] = []
-    rejected: list[JSON] = []
-    doubted: list[JSON] = []
+    cases = _grouped(met.sources, recipe.backbone.input_channels)
+    if seg:
+        _refuse_for_seg(recipe, cases)
+    suffix = "dcm" if seg else "nii.gz"
+    _begin(out, [f"{name}.{suffix}" for name in cases] if recipe.task == "segmentation" else [TABLE])
+    lists = _Lists()
     with Progress(len(cases), "predict", "cases") as progress:
         for name, sources in cases.items():
             try:
-                volumes = _read(sources, predictor.recipe.backbone.input_channels)
-                given = predictor.input(volumes)
-            except GenesisError as error:
+                inputs = _inputs(ensemble, sources, lists, progress)
+                found = _predicted(ensemble, inputs, name, sources[0], out, seg)
+            except _Unusable as error:
                 reason = str(error).removeprefix(f"{sources[0].path}: ")
-                rejected.append({"path": str(sources[0].path), "series": sources[0].series, "reason": reason})
+                lists.rejected.append({"path": str(sources[0].path), "series": sources[0].series, "reason": reason})
             else:
-                for path, said in _unlike(predictor, sources, volumes).items():
-                    doubted.append({"path": path, "warning": said})
-                    progress.say(f"warning: {readable(path)}: {said}")
-                found = predictor.predict(given, name, out)
-                entries.append({"case": name, "subject": sources[0].subject, **found, "truth": None})
-            progress.advance(note=f"{len(rejected)} rejected")
-    write_csv(out / REJECTED, _REFUSED, rejected)
-    write_csv(out / WARNINGS, ("path", "warning"), doubted)
-    if not entries:
-        first = f"{rejected[0]['path']}: {rejected[0]['reason']}"
-        raise GenesisError(f"{first}; none of {len(cases)} cases could be used, see {out / REJECTED}")
-    write_cases(out, predictor.recipe, entries)
-    if predictor.recipe.task != "segmentation":
-        _write_table(out / TABLE, predictor.recipe, entries)
-    return PredictSummary(out, len(entries), len(rejected), len(doubted), met.unread_by_kind())
+                lists.entries.append({"case": name, "subject": sources[0].subject, **found, "truth": None})
+            progress.advance(note=f"{len(lists.rejected)} rejected")
+    lists.write(out, recipe, len(cases))
+    cleaned = tuple(recipe.labels[str(structure)] for structure in ensemble.cleaned)
+    counts = (len(lists.entries), len(lists.rejected), len(lists.doubted))
+    return PredictSummary(out, *counts, met.unread_by_kind(), cleaned)
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """What the files beside the maps say of the cases."""
+
+    entries: list[JSON] = field(default_factory=list)
+    rejected: list[JSON] = field(default_factory=list)
+    doubted: list[JSON] = field(default_factory=list)
+
+    def write(self, out: Path, recipe: Recipe, cases: int) -> None:
+        """Write them; GenesisError when no case could be used."""
+        write_csv(out / REJECTED, _REFUSED, self.rejected)
+        write_csv(out / WARNINGS, ("path", "warning"), self.doubted)
+        if not self.entries:
+            first = f"{self.rejected[0]['path']}: {self.rejected[0]['reason']}"
+            raise GenesisError(f"{first}; none of {cases} cases could be used, see {out / REJECTED}")
+        write_cases(out, recipe, self.entries)
+        if recipe.task != "segmentation":
+            _write_table(out / TABLE, recipe, self.entries)
+
+
+class _Unusable(Exception):  # noqa: N818 - no error of the program
+    """Why a case cannot be predicted; the next ones can."""
+
+
+def _inputs(ensemble: Ensemble, sources: Sequence[Source], lists: _Lists, progress: Progress) -> list[Input]:
+    """What the networks see of a case, without its voxels as read; raises _Unusable."""
+    try:
+        volumes = _read(sources, ensemble.first.recipe.backbone.input_channels)
+        inputs = ensemble.inputs(volumes)
+    except GenesisError as error:
+        raise _Unusable(str(error)) from error
+    for path, said in _unlike(ensemble.first, sources, volumes).items():
+        lists.doubted.append({"path": path, "warning": said})
+        progress.say(f"warning: {readable(path)}: {said}")
+    return inputs
+
+
+def _predicted(ensemble: Ensemble, inputs: Sequence[Input], name: str, first: Source, out: Path, seg: bool) -> JSON:
+    """What `cases.json` says of a case, whose maps are written; raises _Unusable, and GenesisError of the disk."""
+    recipe = ensemble.first.recipe
+    if recipe.task != "segmentation":
+        return {"probabilities": ensemble.classify(inputs)}
+    maps, like = ensemble.maps(inputs), inputs[0].source
+    if not seg:
+        return write_maps(maps, like, name, out)
+    try:
+        return _write_seg(maps, like, first, recipe, name, out)
+    except UnfitSeriesError as error:
+        raise _Unusable(str(error)) from error
+
+
+def _write_seg(maps: Maps, like: Volume, source: Source, recipe: Recipe, name: str, out: Path) -> JSON:
+    labels = closest_to_lps(like.grid).undo(maps.labels)
+    names = {int(structure): name for structure, name in recipe.labels.items()}
+    write_seg(labels, source.files, source.path, names, out / f"{name}.dcm")
+    return {"prediction": f"{name}.dcm", "probabilities": {}}
+
+
+def _refuse_for_seg(recipe: Recipe, cases: Mapping[str, Sequence[Source]]) -> None:
+    """UsageError for what cannot be written as DICOM SEG, before any time is spent on it."""
+    if recipe.task != "segmentation":
+        raise UsageError(f"--format dicom-seg: the run is a {recipe.task}; its result is a table, leave it out")
+    other = next((source for sources in cases.values() for source in sources if source.series is None), None)
+    if other is not None:
+        raise UsageError(
+            f"{other.path}: no DICOM series; --format dicom-seg refers to its slices, write NIfTI (--format nifti)"
+        )
+    need_highdicom()
 
 
 def _begin(out: Path, files: Sequence[str]) -> None:

@@ -43,6 +43,7 @@ class Run:
         self.path = path
         self.checkpoints = path / "checkpoints"
         self.weights = path / "weights.safetensors"
+        self.cleaning = path / "cleaning.json"
         self.predictions = path / "predictions"
         self.figures = path / "figures"
         self._config, self._manifest, self._metrics = (
@@ -158,6 +159,7 @@ class Run:
         """
         self.note(finished=False, config_digest=digest(config), **entries)
         self.weights.unlink(missing_ok=True)
+        self.cleaning.unlink(missing_ok=True)
         for results in (self.predictions, self.path / "evaluation"):
             shutil.rmtree(results, ignore_errors=True)
         for half in [*self.path.glob(".*.partial"), *self.checkpoints.glob(".*.partial")]:

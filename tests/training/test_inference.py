@@ -10,7 +10,8 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings
-from modelsgenesis.training.inference import InferenceSettings, Recipe, classify, segment, windows_of
+from modelsgenesis.training.inference import InferenceSettings, Recipe, classify, windows_of
+from modelsgenesis.training.sliding import segment
 
 
 class Identity(nn.Module):

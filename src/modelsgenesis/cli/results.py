@@ -8,27 +8,40 @@ from modelsgenesis.cli.arguments import MODEL, SCANS, Arguments, flag, parsed, p
 
 
 def predict(given: Arguments) -> None:
-    """Apply a fine-tuned run to scans: label maps on each scan's own grid, or class probabilities.
+    """Apply fine-tuned runs to scans: label maps on each scan's own grid, or class probabilities.
 
     Example: genesis predict runs/lung scans/*.nii.gz --out predictions
+
+    The first path is a run, and so are the next ones that are run folders: their probabilities are averaged.
     """
+    from modelsgenesis.predict import Format
     from modelsgenesis.predict import predict as run
+    from modelsgenesis.prediction.ensemble import runs_and_scans
 
     inference = {
         "overlap": flag(float | None, "Overlap of neighbouring windows; less is faster. Left out: the run's."),
         "window": flag(int | None, "Voxels of a window at most, in patches; more is faster. Left out: the run's."),
         "probabilities": flag(bool | None, "Write probability maps. Left out: as the run says."),
     }
+    about = f"Run folders of genesis finetune, one or several, then the scans. {SCANS}"
+    mirror = "Average over mirror images (8 times the work in 3D), where training mirrored and no label has a side."
+    clean = "Keep the largest component alone of structures for which validation said so (cleaning.json of the run)."
+    form = "nifti, or dicom-seg: one DICOM SEG a series (pip install 'modelsgenesis[dicom]'), no probability maps."
     fields: list[Any] = [
-        ("run", positional(Path, "Run folder of genesis finetune.")),
-        ("scans", positional(tuple[str, ...], SCANS)),
+        ("paths", positional(tuple[str, ...], about)),
         ("out", flag(Path, "Folder for the predictions.")),
+        ("mirror", flag(bool, mirror), dataclasses.field(default=False)),
+        ("clean", flag(bool, clean), dataclasses.field(default=True)),
+        ("format", flag(Format, form), dataclasses.field(default="nifti")),
         *((name, kind, dataclasses.field(default=None)) for name, kind in inference.items()),
     ]
     choice = parsed("predict", dataclasses.make_dataclass("Predict", fields), given, predict.__doc__)
-    refuse_none("predict", "scan", choice.scans)
+    refuse_none("predict", "run and one scan", choice.paths)
+    runs, scans = runs_and_scans(choice.paths)
+    refuse_none("predict", "scan", scans)
     changes = {name: getattr(choice, name) for name in inference if getattr(choice, name) is not None}
-    print(run(choice.run, choice.scans, choice.out, **changes))
+    how = {"mirror": choice.mirror, "clean": choice.clean, "form": choice.format}
+    print(run([Path(path) for path in runs], scans, choice.out, **how, **changes))
 
 
 def embed(given: Arguments) -> None:

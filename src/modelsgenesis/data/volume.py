@@ -234,6 +234,11 @@ def write_volume(
     write_array(orientation.undo(on_source_grid(values, like, nearest)), like.grid, target, slope)
 
 
+def without_voxels(volume: Volume) -> Volume:
+    """The volume with its geometry and shape, but no memory: every voxel is 0."""
+    return replace(volume, array=np.broadcast_to(np.float32(0), volume.array.shape))
+
+
 def on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool = True) -> npt.NDArray[Any]:
     """`array`, of the shape of `like.array`, at the voxels of the source, still in LPS order: undoes a resampling."""
     orientation = closest_to_lps(like.grid)
@@ -242,6 +247,48 @@ def on_source_grid(array: npt.NDArray[Any], like: Volume, nearest: bool = True) 
         return array
     image = to_image(array, _grid_of(like.affine, array.shape, like.spacing))
     return _resample_onto(image, _grid_of(source_affine, size, orientation.values(like.grid.spacing)), nearest)
+
+
+class SourceRows:
+    """`on_source_grid` with linear interpolation for a range of rows along the last axis, of part of an array.
+
+    Args:
+        like: the volume, resampled or not, that the arrays belong to.
+
+    Attributes:
+        shape: of the source in LPS order.
+    """
+
+    def __init__(self, like: Volume) -> None:
+        orientation = closest_to_lps(like.grid)
+        self.shape: tuple[int, ...] = orientation.values(like.grid.size)
+        self._spacing = orientation.values(like.grid.spacing)
+        self._affine, self._like = orientation.affine(like.grid), like
+        self._same = self.shape == like.array.shape and np.allclose(self._affine, like.affine, atol=1e-6)
+        self._rows = like.array.shape[-1]
+
+    def needed(self, low: int, high: int) -> tuple[int, int]:
+        """The rows [first, end) of `like` that the rows [low, high) of the source are interpolated from."""
+        if self._same:
+            return low, high
+        axis = len(self.shape) - 1
+        ends = np.zeros((2, 4))
+        ends[:, axis], ends[:, 3] = (low, high - 1), 1
+        within = (np.linalg.inv(self._like.affine) @ self._affine @ ends.T)[axis]
+        first, last = np.clip((np.floor(within[0]) - 1, np.ceil(within[1]) + 1), 0, self._rows - 1).astype(int)
+        return int(first), int(last) + 1
+
+    def resample(self, array: FloatArray, first: int, low: int, high: int) -> FloatArray:
+        """The rows [low, high) of the source, of an `array` whose first row is the row `first` of `like`."""
+        if self._same:
+            return array[..., low - first : high - first]
+        axis, source, given = len(self.shape) - 1, self._affine.copy(), self._like.affine.copy()
+        source[:3, 3] += source[:3, axis] * low
+        given[:3, 3] += given[:3, axis] * first
+        image = to_image(array, _grid_of(given, array.shape, self._like.spacing))
+        target = _grid_of(source, (*self.shape[:-1], high - low), self._spacing)
+        rows: FloatArray = _resample_onto(image, target, nearest=False)
+        return rows
 
 
 def _resample_onto(image: Any, target: Grid, nearest: bool) -> npt.NDArray[Any]:

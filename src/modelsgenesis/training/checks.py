@@ -20,7 +20,8 @@ from modelsgenesis.streams import VALIDATION, generator
 from modelsgenesis.targets.base import IGNORED
 from modelsgenesis.targets.patches import PatchSampler, classified_input
 from modelsgenesis.targets.prepared import Labels, PreparedCase, PreparedTarget
-from modelsgenesis.training.inference import Recipe, classify, segment, windows_of
+from modelsgenesis.training.inference import Recipe, classify, windows_of
+from modelsgenesis.training.sliding import slabs
 
 
 @settings
@@ -70,7 +71,8 @@ class SegmentationCheck:
         """`dice`, the mean over structures, and `dice NAME` of each; those nobody has or predicts are left out."""
         found: dict[int, list[float]] = {structure: [] for structure in self._data.target.labels}
         there, said = set[int](), set[int]()
-        for truth, predicted in self._on_scans(network) if self.on == "scans" else self._on_patches(network):
+        on_scans = self.on == "scans"
+        for truth, predicted in self._on_scans(network, self._cases) if on_scans else self._on_patches(network):
             known = truth != IGNORED
             there.update(np.unique(truth).tolist())
             said.update(np.unique(predicted[known]).tolist())
@@ -82,13 +84,24 @@ class SegmentationCheck:
         mean = float(np.mean(list(by_name.values()))) if by_name else 0.0  # of patches that hold nothing
         return {"dice": mean} | {f"dice {name}": by_name[name] for name in by_name}
 
-    def _on_scans(self, network: nn.Module) -> Iterator[tuple[Labels, Labels]]:
+    def _on_scans(self, network: nn.Module, cases: Sequence[PreparedCase]) -> Iterator[tuple[Labels, Labels]]:
         """Truth and prediction of each scan: a structure's Dice is the mean over the scans in which it is defined."""
         shape = self._recipe.patch.shape
-        for case in counted(self._cases, "validation", "cases"):
-            logits = segment(network, self._data.judged_image(case, shape), shape, self._recipe.sliding)
-            predicted = logits.argmax(0).to(torch.uint8).cpu().numpy()
-            yield self._data.judged_label(case, shape), predicted
+        for case in counted(cases, "validation", "cases"):
+            logits = slabs(network, self._data.judged_image(case, shape), shape, self._recipe.sliding)
+            predicted = [slab.argmax(0).to(torch.uint8).cpu().numpy() for slab in logits]
+            yield self._data.judged_label(case, shape), np.concatenate(predicted, -1)
+
+    def whole_scans(self, network: nn.Module) -> Iterator[tuple[Labels, Labels]]:
+        """Truth and prediction of the first scans that take `most_windows` together, one at least; nothing of cases
+        that are places in a scan. Without its resampling, this is what `genesis predict` would say of them."""
+        shape, left = self._recipe.patch.shape, self._choice.most_windows
+        kept: list[PreparedCase] = []
+        for case in self._cases:
+            left -= windows_of(case.shape, shape, replace(self._recipe.inference, window=1)).count
+            if case.case.centre is None and (left >= 0 or not kept):
+                kept.append(case)
+        yield from self._on_scans(network, kept)
 
     def _on_patches(self, network: nn.Module) -> Iterator[tuple[Labels, Labels]]:
         """Truth and prediction of all patches together."""

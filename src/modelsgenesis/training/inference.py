@@ -1,15 +1,14 @@
-"""From a trained network to predictions: sliding windows over whole scans, one forward pass for a classification."""
+"""How a trained network is applied: its recipe, the windows over a scan, one forward pass for a classification."""
 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from itertools import islice, product
+from itertools import combinations, islice, product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from modelsgenesis.config import build, settings
 from modelsgenesis.errors import GenesisError, UsageError
@@ -22,8 +21,6 @@ from modelsgenesis.types import JSON, FloatArray, Shape
 
 STRIDE = 8
 """Sides of windows are multiples of it, so that networks need not pad them."""
-LARGEST_ON_DEVICE = 2 * 2**30
-"""Bytes of a scan's logits up to which they stay on the device of the network."""
 
 
 @settings
@@ -132,43 +129,27 @@ def _divisions(length: int, patch: int, overlap: int) -> Iterator[tuple[int, int
         number += 1
 
 
-def segment(network: nn.Module, image: FloatArray, shape: Shape, choice: InferenceSettings) -> Tensor:
-    """Logits (1 + structures, X, Y(, Z)), float32, of a whole scan (C, X, Y(, Z)) in [0, 1].
-
-    Windows of one or more patches of `shape` are blended with Gaussian weights; a scan smaller than a window is padded
-    with zeros. A network of images goes through the axial slices of a volume.
-    """
-    from monai.inferers import sliding_window_inference
-
-    device = next(network.parameters()).device
-    outputs = network.out_tr.final_conv.out_channels  # type: ignore[union-attr]
-    large = 4 * int(outputs) * math.prod(image.shape[1:]) > LARGEST_ON_DEVICE  # type: ignore[arg-type]
-    windows = windows_of(image.shape[1:], shape, choice)
-    slices = image.ndim - 1 > len(shape)
-    with evaluating(network):
-        logits: Any = sliding_window_inference(
-            torch.from_numpy(image)[None],
-            windows.sides,
-            windows.at_once,
-            # not compiled: the last windows of a scan are fewer
-            (lambda window: network.forward(window[..., 0])[..., None]) if slices else network.forward,
-            overlap=windows.overlap,
-            mode="gaussian",
-            sw_device=device,
-            device="cpu" if large else device,
-        )
-    found: Tensor = logits[0].float()
-    return found
-
-
-def classify(network: nn.Module, images: Iterable[FloatArray], task: str, size: int) -> Iterator[list[float]]:
+def classify(
+    network: nn.Module, images: Iterable[FloatArray], task: str, size: int, mirror: Shape = ()
+) -> Iterator[list[float]]:
     """Probabilities of the classes for each input (C, *sides), `size` inputs a forward pass.
 
-    They sum to 1 ("classification") or stand each by itself ("multilabel").
+    They sum to 1 ("classification") or stand each by itself ("multilabel"). With `mirror`, axes of the sides, they are
+    the mean over the input and its mirror images.
     """
     device, waiting = next(network.parameters()).device, iter(images)
     while batch := list(islice(waiting, size)):
+        given = torch.from_numpy(np.stack(batch)).to(device)
         with evaluating(network):
-            logits = network.forward(torch.from_numpy(np.stack(batch)).to(device)).double()
-            probabilities = logits.softmax(1) if task == "classification" else logits.sigmoid()
-        yield from probabilities.tolist()
+            found = [
+                logits.softmax(1) if task == "classification" else logits.sigmoid()
+                for flips in mirrored(mirror)
+                for logits in [network.forward(given.flip([axis + 2 for axis in flips])).double()]
+            ]
+        yield from torch.stack(found).mean(0).tolist()
+
+
+def mirrored(axes: Shape) -> Iterator[Shape]:
+    """All sets of `axes` to mirror along, the empty one first."""
+    for count in range(len(axes) + 1):
+        yield from combinations(axes, count)
