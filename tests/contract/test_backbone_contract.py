@@ -12,12 +12,19 @@ from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
 from modelsgenesis.models.weights import initialise, named_tensors, save_weights
 
-CASES = list(itertools.product(BACKBONES.names(), (2, 5), (1, 3), ("batch", "running", "group", "instance")))
+NORMS = ("batch", "running", "group", "instance")
+NNUNET = ("resenc", "plainconv")
+CASES = [
+    *itertools.product([name for name in BACKBONES.names() if name not in NNUNET], (2, 5), (1, 3), NORMS),
+    *((name, 4, channels, norm) for name in NNUNET for channels, norm in zip((1, 3, 1, 3), NORMS, strict=True)),
+]
 
 
 @pytest.fixture(params=CASES, ids=["-".join(map(str, case)) for case in CASES])
 def choice(request: pytest.FixtureRequest) -> BackboneSettings:
     name, width, channels, norm = request.param
+    if name in NNUNET:
+        pytest.importorskip("dynamic_network_architectures")
     return BackboneSettings(name, width, norm, channels)
 
 

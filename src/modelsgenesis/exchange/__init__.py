@@ -11,4 +11,10 @@ Export = Callable[[str, Path], list[str]]
 An export writes atomically and refuses what it cannot carry over, naming what differs.
 """
 
-EXPORTS: Registry[Export] = Registry("export", {})
+EXPORTS: Registry[Export] = Registry(
+    "export",
+    {
+        "nnssl": "modelsgenesis.exchange.nnssl:to_nnssl",
+        "nnunetv2": "modelsgenesis.exchange.nnssl:to_nnunetv2",
+    },
+)
