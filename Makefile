@@ -26,12 +26,14 @@ bench: $(STAMP)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m benchmarks --write
 
-# torch first and by its exact version, so that no other dependency chooses another build of it.
+# torch first and by its exact version, so that no other dependency chooses another build of it. nnU-Net's networks without
+# what they require: timm brings torchvision, which does not import beside every build of torch, and is not used here.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "modelsgenesis needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check $$(grep '^torch==' constraints.txt)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $$(grep '^dynamic_network' constraints.txt)
 	touch $(STAMP)
 
 clean:

@@ -12,7 +12,8 @@ from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
 from modelsgenesis.models.weights import initialise, named_tensors, save_weights
 
-OURS = [name for name in BACKBONES.names() if not name.startswith("monai_")]
+NNUNET = ("resenc", "plainconv")
+OURS = [name for name in BACKBONES.names() if not name.startswith("monai_") and name not in NNUNET]
 WIDTHS = {"monai_swinunetr": 12}
 """Small widths of backbones that do not take any."""
 CASES = [
@@ -30,6 +31,8 @@ CASES = [
 @pytest.fixture(params=CASES, ids=["-".join(map(str, case)) for case in CASES])
 def choice(request: pytest.FixtureRequest) -> BackboneSettings:
     name, width, channels, norm = request.param
+    if name in NNUNET:
+        pytest.importorskip("dynamic_network_architectures")
     return BackboneSettings(name, width, norm, channels)
 
 

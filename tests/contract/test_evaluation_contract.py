@@ -77,6 +77,8 @@ def alone_and_together(answer: Callable[[Tensor], Tensor], axes: int) -> tuple[T
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("name", "norm"), [(name, mode) for name in BACKBONES.names() for mode in norms(name)])
 def test_an_item_does_not_depend_on_its_batch(name: str, norm: str, way: str, tmp_path: Path) -> None:
+    if name in ("resenc", "plainconv"):
+        pytest.importorskip("dynamic_network_architectures")
     choice = BackboneSettings(name, WIDTHS.get(name, 4), norm)
     network = trained(choice)
     save_weights(tmp_path / "weights.safetensors", network, {"backbone": to_dict(choice)})

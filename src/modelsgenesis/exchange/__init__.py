@@ -17,5 +17,7 @@ EXPORTS: Registry[Export] = Registry(
         "monai-bundle": "modelsgenesis.exchange.monai_bundle:export",
         "onnx": "modelsgenesis.exchange.onnx_file:export",
         "torch": "modelsgenesis.exchange.torch_file:export",
+        "nnssl": "modelsgenesis.exchange.nnssl:to_nnssl",
+        "nnunetv2": "modelsgenesis.exchange.nnssl:to_nnunetv2",
     },
 )

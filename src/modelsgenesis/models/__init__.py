@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from modelsgenesis.config import settings
+from modelsgenesis.errors import UsageError
+from modelsgenesis.models.nnunet_plans import resolved
 from modelsgenesis.registry import Registry
 
 BACKBONES: Registry[Callable[..., Any]] = Registry(
@@ -16,6 +18,8 @@ BACKBONES: Registry[Callable[..., Any]] = Registry(
             f"monai_{name.lower()}": f"modelsgenesis.models.monai_networks:{name}"
             for name in ("UNet", "DynUNet", "SegResNet", "SwinUNETR", "BasicUNet", "AttentionUnet")
         },
+        "resenc": "modelsgenesis.models.nnunet:ResidualEncoder",
+        "plainconv": "modelsgenesis.models.nnunet:PlainEncoder",
     },
 )
 
@@ -33,10 +37,22 @@ class BackboneSettings:
     numbers."""
     input_channels: int = 1
     """Channels of the input."""
+    preset: str = ""
+    """Size of nnU-Net's networks (resenc, plainconv): S (cubes of 16 voxels or more), M or L; empty: S."""
+    plans: str = ""
+    """A plans file of nnU-Net, whose 3d_fullres network resenc or plainconv becomes; stored as its architecture."""
+
+    def __post_init__(self) -> None:
+        """Read the plans once, where they enter: a run does not depend on their file."""
+        object.__setattr__(self, "plans", resolved(self.plans))
 
 
 def build_backbone(choice: BackboneSettings) -> Any:
-    """The backbone `choice` describes, which stays with it as `backbone.choice`; UsageError for an unknown name."""
-    backbone = BACKBONES.get(choice.name)(input_channels=choice.input_channels, width=choice.width, norm=choice.norm)
+    """The backbone `choice` describes, which stays with it as `backbone.choice`; UsageError for what is unknown."""
+    kind, shape = BACKBONES.get(choice.name), {"preset": choice.preset, "plans": choice.plans}
+    shape = {setting: value for setting, value in shape.items() if value}
+    for setting in sorted(set(shape) - set(getattr(kind, "shaped_by", ()))):
+        raise UsageError(f"backbone.{setting}: {choice.name} has none, it is for resenc and plainconv; leave it out")
+    backbone = kind(input_channels=choice.input_channels, width=choice.width, norm=choice.norm, **shape)
     backbone.choice = choice
     return backbone

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
+from modelsgenesis.models.nnssl import is_nnssl, read_nnssl
 from modelsgenesis.models.published import recognised
 from modelsgenesis.models.sources import LOCATIONS, parted
 from modelsgenesis.registry import Registry
@@ -192,6 +193,8 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
         raise GenesisError(
             f"{path}: cannot be opened safely as PyTorch weights ({first}); convert to safetensors"
         ) from error
+    if is_nnssl(content):
+        return read_nnssl(content, str(path))
     content = content if isinstance(content, Mapping) else {}
     provenance = json.loads(content["provenance"]) if isinstance(content.get("provenance"), str) else {}
     content = content.get("state_dict", content)

@@ -4,6 +4,7 @@ from modelsgenesis.config import build, settings
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings
+from modelsgenesis.models.nnunet_plans import resolved
 from modelsgenesis.models.norm import used_norm
 from modelsgenesis.types import JSON
 
@@ -23,6 +24,14 @@ class BackboneChoice:
     depends on the windows beside it. `running` keeps the statistics of the training for inference, and goes on with
     those of weights pre-trained with `batch`, which hold the same tensors.
     """
+    preset: str = ""
+    """Size of nnU-Net's networks: S, M or L; empty: the init source's, else S."""
+    plans: str = ""
+    """A plans file of nnU-Net; empty: the init source's architecture."""
+
+    def __post_init__(self) -> None:
+        """As of `BackboneSettings`."""
+        object.__setattr__(self, "plans", resolved(self.plans))
 
 
 def resolve(choice: BackboneChoice, provenance: JSON, uri: str, channels: int) -> BackboneSettings:
@@ -34,15 +43,17 @@ def resolve(choice: BackboneChoice, provenance: JSON, uri: str, channels: int) -
     name = choice.name or (given.name if given else BackboneSettings.name)
     width = choice.width or (given.width if given else BackboneSettings.width)
     norm = used_norm(given.norm, choice.norm, uri) if given else choice.norm or BackboneSettings.norm
+    preset, plans = choice.preset or (given.preset if given else ""), choice.plans or (given.plans if given else "")
     if given:
-        pairs = {"name": (name, given.name), "width": (width, given.width)}
+        pairs: dict[str, tuple[object, object]] = {"name": (name, given.name), "width": (width, given.width)}
+        pairs |= {"preset": (preset, given.preset), "plans": (plans, given.plans)}
         for setting, (wanted, held) in pairs.items():
             if wanted != held:
                 raise UsageError(
                     f"backbone.{setting} is {wanted}, but {uri} was trained with {held}; leave backbone.{setting} out, "
                     "or pre-train with it"
                 )
-    return BackboneSettings(name, width, norm, channels)
+    return BackboneSettings(name, width, norm, channels, preset, plans)
 
 
 def mismatches(modality: str, intensity: Intensity, provenance: JSON) -> list[str]:
