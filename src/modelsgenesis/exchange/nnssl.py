@@ -3,10 +3,10 @@
 `nnssl`: for `nnUNetv2_preprocess_like_nnssl` or `nnUNetv2_plan_like_dynamic`, then `nnUNetv2_train_pretrained`.
 `nnunetv2`: for `nnUNetv2_train -pretrained_weights`, where the plans have the same architecture.
 
-The kernels are turned from our axes (X, Y, Z) to nnU-Net's (Z, Y, X), so that it computes the same. Our weights expect a
-window mapped to [0, 1], nnU-Net normalises in its own way: both are linear maps of the scan, and the instance norm after
-the first convolution undoes any such map, except at the border, where zeros are padded, and outside the window, where we
-clip. Other norms do not undo it, which is why they are refused.
+The kernels are turned from our axes (X, Y, Z) to nnU-Net's (Z, Y, X), so that it computes the same. Our weights expect
+a window mapped to [0, 1], nnU-Net normalises in its own way: both are linear maps of the scan, and the instance norm
+after the first convolution undoes any such map, except at the border, where zeros are padded, and outside the window,
+where we clip. Other norms do not undo it, which is why they are refused.
 """
 
 import json
@@ -42,8 +42,8 @@ _CITED = [
         "type": "Architecture",
         "name": "nnU-Net",
         "apa_citations": [
-            "Isensee, F., Jaeger, P. F., Kohl, S. A. A., Petersen, J., & Maier-Hein, K. H. (2021). nnU-Net: a "
-            "self-configuring method for deep learning-based biomedical image segmentation. Nature Methods, 18, 203-211."
+            "Isensee, F., Jaeger, P. F., Kohl, S. A. A., Petersen, J., & Maier-Hein, K. H. (2021). nnU-Net: "
+            "a self-configuring method for deep learning-based biomedical image segmentation. Nature Methods, 18."
         ],
     },
 ]
@@ -77,7 +77,7 @@ def to_nnunetv2(source: str, out: Path) -> list[str]:
     with replacing(out) as temporary:
         torch.save({WEIGHTS: weights}, temporary)
     return [
-        f"{out}: {len(weights)} names of tensors, encoder and decoder, for plans whose network is {architecture.network} "
+        f"{out}: {len(weights)} names of tensors, encoder and decoder, for plans of a {architecture.network} "
         f"with features {list(architecture.features)}",
         *_differences(provenance),
     ]
@@ -92,7 +92,7 @@ def _theirs(source: str, out: Path) -> tuple[dict[str, Tensor], Architecture, JS
         raise UsageError(f"{source}: does not say which network it is of; export weights that this package wrote")
     held = build(BackboneSettings, provenance["backbone"], source)
     kind: Any = BACKBONES.get(held.name)
-    network = getattr(kind, "network", None)
+    network: str = getattr(kind, "network", "")
     unlike = [] if network else [f"backbone.name {held.name} (nnU-Net builds resenc and plainconv)"]
     unlike += [] if held.norm == "instance" else [f"backbone.norm {held.norm} (nnU-Net's is instance)"]
     if unlike:
