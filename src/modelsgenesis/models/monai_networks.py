@@ -6,7 +6,7 @@ place our heads take. So weights of a backbone are weights of the MONAI class: `
 
 from collections.abc import Sequence
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,11 @@ class MonaiBackbone(nn.Module):
     first_convolutions: tuple[str, ...] = ()
     channels: tuple[int, ...]
     strides: tuple[int, ...]
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The children that the MONAI class gave."""
 
     def __init__(self, input_channels: int = 1, width: int = 32, norm: NormMode = "running") -> None:
         super().__init__()
@@ -172,10 +177,10 @@ class UNet(MonaiBackbone):
         """As `MonaiBackbone.decode`."""
         *skips, x = pyramid
         *finer, deepest = self._stages()
-        x = deepest[2](x)
+        found: Tensor = deepest[2](x)
         for stage, skip in zip(reversed(finer), reversed(skips), strict=True):
-            x = stage[2](torch.cat((skip, x), 1))
-        return x
+            found = stage[2](torch.cat((skip, found), 1))
+        return found
 
 
 class DynUNet(MonaiBackbone):
@@ -253,7 +258,7 @@ class AttentionUnet(MonaiBackbone):
 
     def _gates(self) -> list[Any]:
         """The attention layer of each level, the finest first."""
-        layers: list[Any] = [self.model[1]]  # type: ignore[index]
+        layers: list[Any] = [self.model[1]]
         for _ in range(3):
             layers.append(layers[-1].submodule[1])
         return layers
@@ -261,7 +266,7 @@ class AttentionUnet(MonaiBackbone):
     def _encode(self, x: Tensor) -> tuple[Tensor, ...]:
         gates = self._gates()
         down = [*(gate.submodule[0] for gate in gates[:-1]), gates[-1].submodule]
-        return _into(x, [self.model[0], *down])  # type: ignore[index]
+        return _into(x, [self.model[0], *down])
 
     def decode(self, pyramid: Sequence[Tensor]) -> Tensor:
         """As `MonaiBackbone.decode`."""
@@ -319,7 +324,7 @@ class SwinUNETR(MonaiBackbone):
     def built(self, outputs: int) -> nn.Module:
         """As `MonaiBackbone.built`; UsageError where the package einops is absent."""
         try:
-            import einops  # type: ignore[import-not-found]  # noqa: F401 - MONAI imports it lazily
+            import einops  # noqa: F401 - MONAI imports it lazily
         except ImportError:
             raise UsageError(
                 'backbone.name: MONAI\'s SwinUNETR needs einops; pip install "modelsgenesis[monai]"'
