@@ -6,7 +6,7 @@ place our heads take. So weights of a backbone are weights of the MONAI class: `
 
 from collections.abc import Sequence
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,12 @@ class MonaiBackbone(nn.Module):
     first_convolutions: tuple[str, ...] = ()
     channels: tuple[int, ...]
     strides: tuple[int, ...]
+    _aliases: tuple[str, ...] = ()
+    """Children of the MONAI network that are others once more."""
+
+    if TYPE_CHECKING:  # the modules that are taken over
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, input_channels: int = 1, width: int = 32, norm: NormMode = "running") -> None:
         super().__init__()
@@ -57,9 +63,6 @@ class MonaiBackbone(nn.Module):
         for name, module in network.named_children():
             if name not in self._aliases:
                 self.add_module(name, module)
-
-    _aliases: tuple[str, ...] = ()
-    """Children of the MONAI network that are others once more."""
 
     def built(self, outputs: int) -> nn.Module:
         """The MONAI class with `outputs` channels of output, at random weights."""
@@ -100,7 +103,7 @@ def plain(network: Any) -> nn.Module:
     made: nn.Module = backbone.built(head.out_channels if backbone.output else backbone.decoder_channels)
     result = made if backbone.output else nn.Sequential(made, _like(head))
     tensors = dict(backbone.state_dict())
-    last = made.get_submodule(backbone.output) if backbone.output else result[1]  # type: ignore[index]
+    last = result.get_submodule(backbone.output or "1")
     last.load_state_dict(head.state_dict())
     left = made.load_state_dict(tensors, strict=False)
     unfilled = [n for n in left.missing_keys if not n.startswith((*backbone._aliases, f"{backbone.output}."))]
@@ -170,9 +173,9 @@ class UNet(MonaiBackbone):
 
     def decode(self, pyramid: Sequence[Tensor]) -> Tensor:
         """As `MonaiBackbone.decode`."""
-        *skips, x = pyramid
+        *skips, lowest = pyramid
         *finer, deepest = self._stages()
-        x = deepest[2](x)
+        x: Tensor = deepest[2](lowest)
         for stage, skip in zip(reversed(finer), reversed(skips), strict=True):
             x = stage[2](torch.cat((skip, x), 1))
         return x
@@ -253,7 +256,7 @@ class AttentionUnet(MonaiBackbone):
 
     def _gates(self) -> list[Any]:
         """The attention layer of each level, the finest first."""
-        layers: list[Any] = [self.model[1]]  # type: ignore[index]
+        layers: list[Any] = [self.model[1]]
         for _ in range(3):
             layers.append(layers[-1].submodule[1])
         return layers
@@ -261,7 +264,7 @@ class AttentionUnet(MonaiBackbone):
     def _encode(self, x: Tensor) -> tuple[Tensor, ...]:
         gates = self._gates()
         down = [*(gate.submodule[0] for gate in gates[:-1]), gates[-1].submodule]
-        return _into(x, [self.model[0], *down])  # type: ignore[index]
+        return _into(x, [self.model[0], *down])
 
     def decode(self, pyramid: Sequence[Tensor]) -> Tensor:
         """As `MonaiBackbone.decode`."""
@@ -319,7 +322,7 @@ class SwinUNETR(MonaiBackbone):
     def built(self, outputs: int) -> nn.Module:
         """As `MonaiBackbone.built`; UsageError where the package einops is absent."""
         try:
-            import einops  # type: ignore[import-not-found]  # noqa: F401 - MONAI imports it lazily
+            import einops  # noqa: F401 - MONAI imports it lazily
         except ImportError:
             raise UsageError(
                 'backbone.name: MONAI\'s SwinUNETR needs einops; pip install "modelsgenesis[monai]"'
