@@ -7,6 +7,8 @@ from modelsgenesis.data.scale import ORIENTATION
 from modelsgenesis.types import JSON
 
 _TRANSFORMS = "monai.transforms"
+_RAS = [["L", "R"], ["P", "A"], ["I", "S"]]
+"""Ends of the axes of the space that NibabelReader reads into."""
 
 
 def inference(facts: JSON, network: JSON) -> JSON:
@@ -74,7 +76,7 @@ def _before(facts: JSON) -> list[JSON]:
     image: JSON = {"keys": "image"}
     chain: list[JSON] = [
         {"_target_": f"{_TRANSFORMS}.LoadImaged", **image, "ensure_channel_first": True, "reader": "NibabelReader"},
-        {"_target_": f"{_TRANSFORMS}.Orientationd", **image, "axcodes": ORIENTATION},
+        {"_target_": f"{_TRANSFORMS}.Orientationd", **image, "axcodes": ORIENTATION, "labels": _RAS},
     ]
     if facts["spacing"] is not None:  # over the same field of view, the border repeated, as `data.volume.resample`
         chain.append(

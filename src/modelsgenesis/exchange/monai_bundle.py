@@ -130,8 +130,8 @@ def _definition(network: Any) -> JSON:
             "width": backbone.width,
             "norm": backbone.norm,
         }
-        whole = f"{DenseNetwork.__module__}.{DenseNetwork.__qualname__}"
-        return {"network_def": {"_target_": whole, "backbone": made, "outputs": outputs}}
+        whole_network = f"{DenseNetwork.__module__}.{DenseNetwork.__qualname__}"
+        return {"network_def": {"_target_": whole_network, "backbone": made, "outputs": outputs}}
     target = {"_target_": f"monai.networks.nets.{backbone.monai}", **backbone.arguments}
     if backbone.output:
         return {"network_def": {**target, "out_channels": outputs}}

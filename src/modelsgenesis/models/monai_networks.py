@@ -43,11 +43,12 @@ class MonaiBackbone(nn.Module):
     first_convolutions: tuple[str, ...] = ()
     channels: tuple[int, ...]
     strides: tuple[int, ...]
+    _aliases: tuple[str, ...] = ()
+    """Children of the MONAI network that are others once more."""
 
-    if TYPE_CHECKING:
+    if TYPE_CHECKING:  # the modules that are taken over
 
-        def __getattr__(self, name: str) -> Any:
-            """The children that the MONAI class gave."""
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, input_channels: int = 1, width: int = 32, norm: NormMode = "running") -> None:
         super().__init__()
@@ -62,9 +63,6 @@ class MonaiBackbone(nn.Module):
         for name, module in network.named_children():
             if name not in self._aliases:
                 self.add_module(name, module)
-
-    _aliases: tuple[str, ...] = ()
-    """Children of the MONAI network that are others once more."""
 
     def built(self, outputs: int) -> nn.Module:
         """The MONAI class with `outputs` channels of output, at random weights."""
@@ -105,7 +103,7 @@ def plain(network: Any) -> nn.Module:
     made: nn.Module = backbone.built(head.out_channels if backbone.output else backbone.decoder_channels)
     result = made if backbone.output else nn.Sequential(made, _like(head))
     tensors = dict(backbone.state_dict())
-    last = made.get_submodule(backbone.output) if backbone.output else result[1]  # type: ignore[index]
+    last = result.get_submodule(backbone.output or "1")
     last.load_state_dict(head.state_dict())
     left = made.load_state_dict(tensors, strict=False)
     unfilled = [n for n in left.missing_keys if not n.startswith((*backbone._aliases, f"{backbone.output}."))]
@@ -175,12 +173,12 @@ class UNet(MonaiBackbone):
 
     def decode(self, pyramid: Sequence[Tensor]) -> Tensor:
         """As `MonaiBackbone.decode`."""
-        *skips, x = pyramid
+        *skips, lowest = pyramid
         *finer, deepest = self._stages()
-        found: Tensor = deepest[2](x)
+        x: Tensor = deepest[2](lowest)
         for stage, skip in zip(reversed(finer), reversed(skips), strict=True):
-            found = stage[2](torch.cat((skip, found), 1))
-        return found
+            x = stage[2](torch.cat((skip, x), 1))
+        return x
 
 
 class DynUNet(MonaiBackbone):
