@@ -60,7 +60,8 @@ def masks_by_place(path: Path) -> dict[tuple[int, tuple[float, ...]], Any]:
     planes = np.atleast_3d(data.pixel_array) if data.NumberOfFrames > 1 else data.pixel_array[None]
     found = {}
     for plane, groups in zip(planes, data.PerFrameFunctionalGroupsSequence, strict=True):
-        number = int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        own = groups if "SegmentIdentificationSequence" in groups else data.SharedFunctionalGroupsSequence[0]
+        number = int(own.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
         place = tuple(float(v) for v in groups.PlanePositionSequence[0].ImagePositionPatient)
         found[number, place] = plane
     return found
