@@ -149,9 +149,18 @@ def test_examples_are_kept_as_they_were_judged(run: Run, home: Path) -> None:
     assert kept.spacing == pytest.approx(source.header.get_zooms())
 
 
+def test_which_structures_are_cleaned_is_learnt_on_validation(run: Run) -> None:
+    told = json.loads(run.cleaning.read_text())["structures"]
+    assert set(told) == {"1", "2"}
+    assert all(set(one) == {"cases", "dice", "cleaned", "single", "clean"} for one in told.values())
+    best = run.manifest()["best"]
+    for one, name in zip(told.values(), ("lung", "liver"), strict=True):
+        assert one["dice"] == pytest.approx(best[f"dice {name}"])  # the validation of the best weights, once more
+
+
 def test_predict_gives_what_the_run_gave(run: Run, home: Path, tmp_path: Path) -> None:
     (case,) = json.loads((run.predictions / "cases.json").read_text())["cases"]
-    predict(run.path, [home / f"data/imagesTr/{case['case']}_0000.nii.gz"], tmp_path)
+    predict(run.path, [home / f"data/imagesTr/{case['case']}_0000.nii.gz"], tmp_path, clean=False)
     for name in (case["prediction"], *case["probabilities"].values()):
         mine, theirs = tmp_path / name.replace(case["case"], f"{case['case']}_0000"), run.predictions / name
         np.testing.assert_array_equal(nibabel.load(mine).dataobj, nibabel.load(theirs).dataobj)  # type: ignore[attr-defined]

@@ -82,6 +82,16 @@ def test_a_run_killed_in_its_first_moment_begins_again(tmp_path: Path) -> None:
     assert not run.finished
 
 
+def test_a_run_that_goes_on_keeps_nothing_of_its_former_weights(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.begin("finetune", Config(), "data", resume=False)
+    for path in (run.weights, run.cleaning):
+        path.write_bytes(b"{}")
+    run.take_up(Config(steps=8))
+    assert not run.weights.exists()
+    assert not run.cleaning.exists()
+
+
 def test_what_a_killed_process_had_half_written_goes(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.begin("finetune", Config(), "data", resume=False)

@@ -17,6 +17,10 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
 
 _LESION = re.compile(r"tumou?r|lesion|nodule|mass|metasta|embol|cyst|glioma|infarct|oedema|edema|ha?emorrh", re.I)
+_MAY_BE_EMPTY = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
+    *("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
 _SCHEME, _LONGEST_VALUE, _LONGEST_MEANING = "99MODELSGENESIS", 16, 64
 _SERIES_NUMBER = 9000
 
@@ -90,11 +94,20 @@ def write_seg(
 def _in_order(stack: Stack, planes: npt.NDArray[np.uint8]) -> tuple[list[Dataset], npt.NDArray[np.uint8]]:
     """The source's headers, and `planes` (slices, rows, columns) in their order."""
     if len(set(stack.files)) == len(stack.frames):
-        return [dcmread(file, stop_before_pixels=True) for file in stack.files], planes
+        return [_header(file) for file in stack.files], planes
     if len(set(stack.files)) > 1:
         raise UnfitSeriesError(f"{stack.files[0].parent}: several files of many frames; write NIfTI (--format nifti)")
     numbers = [number for _, number in stack.frames]
-    return [dcmread(stack.files[0], stop_before_pixels=True)], planes[np.argsort(numbers)]
+    return [_header(stack.files[0])], planes[np.argsort(numbers)]
+
+
+def _header(file: Path) -> Dataset:
+    """What a file says without its pixels; attributes that may be empty, and that anonymisers drop, are empty."""
+    data = dcmread(file, stop_before_pixels=True)
+    for keyword in _MAY_BE_EMPTY:
+        if keyword not in data:
+            setattr(data, keyword, "")
+    return data
 
 
 def _described(highdicom: Any, number: int, name: str) -> Any:
