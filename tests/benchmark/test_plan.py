@@ -102,7 +102,10 @@ def test_papers_ask_for_their_data(tmp_path: Path) -> None:
             "inits.genesis.init: no pretraining 'brain'; there: chest",
         ),
         ({"inits": {"genesis": {"init": {"nccc": "scratch"}}}}, "inits.genesis.init.nccc: neither data nor a backbone"),
-        ({"inits": {"genesis": {"init": "hub:x"}}}, "init: 'hub:x' is unknown; valid: pretraining, file, run"),
+        (
+            {"inits": {"genesis": {"init": "hub:x"}}},
+            "inits.genesis.init: unknown init source 'hub:x', and no such path; ",
+        ),
         ({"inits": {"genesis": {"settings": {"loop": {"steps": 9}}}}}, "inits.genesis.settings: loop must be the same"),
         (
             {"inits": {"genesis": {"settings": {"split": {"seed": 9}}}}},

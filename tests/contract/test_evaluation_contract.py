@@ -83,7 +83,8 @@ def test_an_item_does_not_depend_on_its_batch(name: str, norm: str, way: str, tm
     network = trained(choice)
     save_weights(tmp_path / "weights.safetensors", network, {"backbone": to_dict(choice)})
     alone, together = alone_and_together(WAYS[way](f"run:{tmp_path}"), BACKBONES.get(name).axes)
-    torch.testing.assert_close(together, alone, **CLOSE)
+    rounding = 5e-5 if name == "monai_swinunetr" else 1e-5  # its matrix products add up in another order for a batch
+    torch.testing.assert_close(together, alone, rtol=rounding, atol=rounding)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -132,7 +132,7 @@ def test_patches_repeat_and_small_cases_are_padded(data: PreparedTarget) -> None
 
 
 def test_no_structure_at_all(data: PreparedTarget) -> None:
-    with pytest.raises(UsageError, match="none of the 1 cases of one side of the split holds a structure"):
+    with pytest.raises(UsageError, match="no case of one side of the split \(empty\) holds a structure"):
         PatchSampler(data, data.of(["empty"]), PatchSettings(PATCH))
 
 

@@ -38,7 +38,7 @@ class _NnUNet(nn.Module):
     encoder_prefixes = ("encoder.",)
     norms = get_args(NormMode)
     shaped_by = ("preset", "plans")
-    first_convolution: str
+    first_convolutions: tuple[str, ...]
     network: str
 
     def __init__(
@@ -79,14 +79,14 @@ class _NnUNet(nn.Module):
 class ResidualEncoder(_NnUNet):
     """nnU-Net's U-Net with a residual encoder (ResEnc)."""
 
-    first_convolution = "encoder.stem.convs.0.all_modules.0.weight"
+    first_convolutions = ("encoder.stem.convs.0.all_modules.0.weight",)
     network = RESIDUAL
 
 
 class PlainEncoder(_NnUNet):
     """nnU-Net's U-Net of plain convolutions."""
 
-    first_convolution = "encoder.stages.0.0.convs.0.all_modules.0.weight"
+    first_convolutions = ("encoder.stages.0.0.convs.0.all_modules.0.weight",)
     network = PLAIN
 
 
