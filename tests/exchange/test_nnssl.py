@@ -15,7 +15,7 @@ from modelsgenesis.exchange import EXPORTS
 from modelsgenesis.exchange.nnssl import PLAN_FILE
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.nnunet_plans import preset
-from modelsgenesis.models.weights import initialise, read_weights, write_tensors
+from modelsgenesis.models.weights import initialise, named_tensors, read_weights, save_weights, write_tensors
 
 PROVENANCE = {
     "command": "pretrain",
@@ -170,59 +170,39 @@ def test_a_z_score_changes_the_features_inside_by_nothing() -> None:
     assert not torch.allclose(convolution(scored)[..., 0, :, :], theirs.mean() + 0 * convolution(unit)[..., 0, :, :])
 
 
-def test_nnunet_itself_loads_it(tmp_path: Path) -> None:
-    """Its own functions, where it is installed: `-pretrained_weights`, and the trainers of its pre-training branch."""
-    loading: Any = pytest.importorskip("nnunetv2.run.load_pretrained_weights")
-    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
-
+@pytest.mark.parametrize("way", ["-pretrained_weights", "PretrainedTrainer", "DynamicPretrainedTrainer"])
+def test_nnunet_itself_loads_it(way: str, tmp_path: Path) -> None:
+    """By its own functions, where it is installed; its trainers of pre-trained networks are not in release 2.8.1."""
     choice = BackboneSettings("resenc", 4, "instance", preset="S")
     network = built(choice)
-    source = tmp_path / "weights.safetensors"
-    from modelsgenesis.models.weights import save_weights
-
-    save_weights(source, network, PROVENANCE)
-    content, _ = exported(tmp_path, str(source))
-    described = content["nnssl_adaptation_plan"]["architecture_plans"]
-    made = [
-        get_network_from_plans(
-            described["arch_class_name"],
-            described["arch_kwargs"],
-            described["arch_kwargs_requiring_import"],
-            1,
-            3,
-            deep_supervision=False,
-        ).eval()
-        for _ in range(2)
-    ]
-    loading.load_pretrained_weights(made[0], str(tmp_path / "checkpoint_final.pth"))
+    save_weights(tmp_path / "weights.safetensors", network, PROVENANCE)
+    content, _ = exported(tmp_path, str(tmp_path / "weights.safetensors"))
+    checkpoint, plan = str(tmp_path / "checkpoint_final.pth"), content["nnssl_adaptation_plan"]
+    plans: Any = pytest.importorskip("nnunetv2.utilities.get_network_from_plans")
+    described = plan["architecture_plans"]
+    keys = ("arch_class_name", "arch_kwargs", "arch_kwargs_requiring_import")
+    made = plans.get_network_from_plans(*(described[key] for key in keys), 1, 3, deep_supervision=False).eval()
+    patch, place = plan["recommended_downstream_patchsize"], "nnunetv2.training.nnUNetTrainer.pretraining"
+    keys = ("key_to_encoder", "key_to_stem", "keys_to_in_proj", "key_to_lpe")
+    given = (checkpoint, 1, 1, patch, [16, 16, 16], *(plan[key] for key in keys))
+    if way == "-pretrained_weights":
+        loading: Any = pytest.importorskip("nnunetv2.run.load_pretrained_weights")
+        loading.load_pretrained_weights(made, checkpoint)
+    elif way == "PretrainedTrainer":
+        trainer: Any = pytest.importorskip(f"{place}.pretrainedTrainer")
+        trainer.PretrainedTrainer.load_pretrained_weights(made, *given)
+    else:
+        trainer = pytest.importorskip(f"{place}.dynamicPretrainedTrainer")
+        kernels = described["arch_kwargs"]["kernel_sizes"]
+        trainer.DynamicPretrainedTrainer.load_pretrained_weights_dynamic(made, *given, kernels, len(kernels))
     x = torch.rand(1, 1, 16, 24, 16)
-    seen = x.permute(0, 1, 4, 3, 2)
-    wanted = network.backbone.encode(x)
-    for one, other in zip(made[0].encoder(seen), wanted, strict=True):
-        torch.testing.assert_close(one.permute(0, 1, 4, 3, 2), other, rtol=1e-4, atol=1e-4)
-    trainer: Any = pytest.importorskip("nnunetv2.training.nnUNetTrainer.pretraining.pretrainedTrainer")
-    plan = content["nnssl_adaptation_plan"]
-    trainer.PretrainedTrainer.load_pretrained_weights(
-        made[1],
-        str(tmp_path / "checkpoint_final.pth"),
-        1,
-        1,
-        plan["recommended_downstream_patchsize"],
-        [16, 16, 16],
-        plan["key_to_encoder"],
-        plan["key_to_stem"],
-        plan["keys_to_in_proj"],
-        plan["key_to_lpe"],
-    )
-    for one, other in zip(made[1].encoder(seen), wanted, strict=True):
+    for one, other in zip(made.encoder(x.permute(0, 1, 4, 3, 2)), network.backbone.encode(x), strict=True):
         torch.testing.assert_close(one.permute(0, 1, 4, 3, 2), other, rtol=1e-4, atol=1e-4)
 
 
 def test_a_foreign_checkpoint_begins_a_training(tmp_path: Path) -> None:
     choice = BackboneSettings("resenc", 4, "instance", preset="S")
     one, other = built(choice), built(choice)
-    from modelsgenesis.models.weights import named_tensors, save_weights
-
     save_weights(tmp_path / "weights.safetensors", one, PROVENANCE)
     exported(tmp_path, str(tmp_path / "weights.safetensors"))
     for tensor in other.parameters():

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from modelsgenesis.errors import UsageError
+from modelsgenesis.models.convolution import make_right
 from modelsgenesis.models.norm import GROUPS, NormMode, refuse_single_voxel
 
 
@@ -63,6 +64,7 @@ class MonaiBackbone(nn.Module):
         for name, module in network.named_children():
             if name not in self._aliases:
                 self.add_module(name, module)
+        make_right(self)
 
     def built(self, outputs: int) -> nn.Module:
         """The MONAI class with `outputs` channels of output, at random weights."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from modelsgenesis.errors import UsageError
+from modelsgenesis.models.convolution import make_right
 from modelsgenesis.models.nnunet_plans import BLOCKS, PLAIN, RESIDUAL, Architecture, preset, read_architecture
 from modelsgenesis.models.norm import NormMode, make_norm
 
@@ -129,5 +130,6 @@ def _parts(architecture: Architecture, input_channels: int, norm: NormMode) -> t
                     delattr(module, name)
     for part in (whole.encoder, whole.decoder):  # what only tells them how to build each other
         part.norm_op = None
+    make_right(whole)
     del whole.decoder.encoder, whole.decoder.seg_layers
     return whole.encoder, whole.decoder
