@@ -1,16 +1,22 @@
 """Data as nnU-Net and the Decathlon lay them out, from `finetune` to `predict` and `evaluate`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
+from modelsgenesis.config import to_dict
 from modelsgenesis.evaluate.collect import evaluate_run
 from modelsgenesis.evaluate.examples import read_examples
 from modelsgenesis.finetune import FinetuneSettings, finetune
+from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models.heads import DenseNetwork
+from modelsgenesis.models.weights import save_weights
 from modelsgenesis.predict import predict
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings
@@ -56,6 +62,19 @@ def prostates(folder: Path) -> Path:
     }
     (folder / "dataset.json").write_text(json.dumps(description), encoding="utf-8-sig")
     return folder
+
+
+@pytest.mark.parametrize("name", ["unet3d", "monai_unet"])
+def test_weights_of_other_channels_are_spread_over_those_of_the_target(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    choice = BackboneSettings(name, 2)
+    network = DenseNetwork(build_backbone(choice), 1)
+    save_weights(tmp_path / "one.safetensors", network, {"command": "pretrain", "backbone": to_dict(choice)})
+    settings = {**SETTINGS, "backbone": BackboneChoice(), "loop": replace(LOOP, steps=1, validate_every=1)}
+    chosen = FinetuneSettings(**settings, init=f"file:{tmp_path / 'one.safetensors'}", held_out=False)
+    run = finetune("folder", prostates(tmp_path / "data"), tmp_path / "run", chosen)
+    adapted = run.manifest()["init"]["adapted"]
+    assert adapted == dict.fromkeys(network.backbone.first_convolutions, "1 input channels spread over 2")
 
 
 def test_decathlon_in_4d_with_ignored_voxels(tmp_path: Path) -> None:

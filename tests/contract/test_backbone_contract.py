@@ -116,7 +116,6 @@ def test_weights_fit_other_channels(choice: BackboneSettings, given: int, wanted
     x = cubes(replace(choice, input_channels=1), 64, 32, 16).double()
     seen, wanted_from = (torch.cat([x] * count, 1) for count in (wanted, given))
     with torch.inference_mode():
-        # the first response (of norms that make much of little: see above), and all that follows
         for taken, known in zip(other.backbone.encode(seen), one.backbone.encode(wanted_from), strict=True):
             torch.testing.assert_close(taken, known, rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(other(seen), one(wanted_from), rtol=1e-3, atol=1e-3)

@@ -35,8 +35,8 @@ CLOSE: dict[str, float] = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def norms(name: str) -> tuple[str, ...]:
-    """The norms of a backbone; of a slow one the one that it is published with."""
-    return ("instance",) if name in WIDTHS else BACKBONES.get(name).norms
+    """The norms of a backbone; of a slow one, one."""
+    return ("running",) if name in WIDTHS else BACKBONES.get(name).norms
 
 
 def _deepest(backbone: Any) -> Callable[[Tensor], Tensor]:

@@ -13,6 +13,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.exchange.bundle_config import inference
 from modelsgenesis.exchange.source import Whole, whole
 from modelsgenesis.files import write_json, write_text
+from modelsgenesis.models.catalogue import scale_in_words
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.monai_networks import MonaiBackbone, plain
 from modelsgenesis.training.inference import InferenceSettings, read_recipe
@@ -104,7 +105,7 @@ def _facts(source: str, given: Whole) -> JSON:
     if sliding.window > 1:
         notes.append("windows are of one patch, those of genesis predict (inference.window) may be larger")
     if spacing is None:
-        notes.append("scans keep their own spacing, as in the training")
+        notes.append(f"scans keep their own spacing; the training: {scale_in_words(about.get('scale', {}))}")
     return {
         "patch": list(patch),
         "overlap": [int(sliding.overlap * side) / side for side in patch],
