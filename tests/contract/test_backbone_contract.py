@@ -103,7 +103,7 @@ def test_the_encoder_alone_can_be_taken(choice: BackboneSettings, tmp_path: Any)
 @pytest.mark.parametrize(("given", "wanted"), [(1, 4), (3, 1), (3, 2)], ids=str)
 def test_weights_fit_other_channels(choice: BackboneSettings, given: int, wanted: int, tmp_path: Any) -> None:
     """Where all channels are equal, so is every activation; the report says what was done to which tensors."""
-    if choice.input_channels == 3 or choice.width == 5:
+    if choice.name in OURS and (choice.input_channels == 3 or choice.width == 5):
         pytest.skip("channels are given and wanted here, and the smaller width shows it")
     # in float64: instance norm makes much of small differences where only a few voxels are left
     one: Any = DenseNetwork(build_backbone(replace(choice, input_channels=given)), 1).double().eval()
