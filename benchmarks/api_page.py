@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ BEGINNING = """# Python API
 Every public name, made from its docstring by `python -m benchmarks.api_page`. How they go together, in code that runs:
 [python.md](python.md).
 """
+WIDTH = 120
 _LISTS = ("Args:", "Attributes:", "Returns:", "Raises:")
 
 
@@ -68,7 +70,12 @@ def _markdown(text: str) -> str:
             shown[-1] += f" {line.strip()}"
         else:
             shown.append(line.strip() if inside else line)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(shown)).strip()
+    lines = [part for line in shown for part in (_wrapped(line) if len(line) > WIDTH else [line])]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(line, WIDTH, subsequent_indent="  " if line.startswith("- ") else "", break_on_hyphens=False)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.weights import read_weights, save_weights
 from modelsgenesis.phantoms.chest import write_classification, write_segmentation
-from modelsgenesis.predict import predict
+from modelsgenesis.prediction.scans import predict
 from modelsgenesis.run import Run
 from modelsgenesis.targets import TARGETS
 from modelsgenesis.targets.base import Target, TargetTask
@@ -36,7 +36,7 @@ from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings, prepare_target
 from modelsgenesis.training.augmentation import Augmentation
 from modelsgenesis.training.inference import read_recipe, windows_of
-from modelsgenesis.training.initial import BackboneChoice
+from modelsgenesis.training.initial import BackboneChoice, resolve
 from modelsgenesis.training.interrupt import InterruptedRunError
 from modelsgenesis.training.loop import _Trainer
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
@@ -534,3 +534,26 @@ def test_more_steps_go_on_and_results_are_made_again(
     assert resumed.manifest()["continued"][0]["changed"] == {"loop.steps": [4, 6], "loop.workers": [0, 1]}
     with pytest.raises(UsageError, match="seed: 0 there, 1 here"):
         finetune("folder", home / "data", path, replace(longer, seed=1), resume=True)
+
+
+def test_rescaling_a_network_whose_convolutions_are_not_known_is_refused(
+    home: Path, config: FinetuneSettings, tmp_path: Path
+) -> None:
+    backbone = BackboneChoice("monai_basicunet", 4)
+    wanted = replace(config, backbone=backbone, rescale=True, loop=short(), patch=PatchSettings((16, 16, 16)))
+    with pytest.raises(UsageError, match="rescale: does not know the convolutions of monai_basicunet"):
+        finetune("folder", home / "data", tmp_path / "run", wanted)
+
+
+def test_a_tracker_that_is_not_there_is_refused_before_anything_is_read(
+    home: Path, config: FinetuneSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="loop.tracker: 'comet' is unknown"):
+        finetune("folder", home / "nowhere", tmp_path / "run", replace(config, loop=short(tracker="comet")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_settings_keep_all_of_the_backbone() -> None:
+    pytest.importorskip("dynamic_network_architectures")
+    chosen = BackboneChoice("resenc", 4, "instance", "S")
+    assert BackboneChoice.of(resolve(chosen, {}, "scratch", 1)) == chosen

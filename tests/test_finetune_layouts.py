@@ -17,7 +17,7 @@ from modelsgenesis.finetune import FinetuneSettings, finetune
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.heads import DenseNetwork
 from modelsgenesis.models.weights import save_weights
-from modelsgenesis.predict import predict
+from modelsgenesis.prediction.scans import predict
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings
 from modelsgenesis.training.initial import BackboneChoice

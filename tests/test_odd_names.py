@@ -11,7 +11,6 @@ import nibabel
 import numpy as np
 import pytest
 
-from modelsgenesis import predict as predict_module
 from modelsgenesis.cli import main
 from modelsgenesis.data import guarded
 from modelsgenesis.data.guarded import guarding
@@ -19,7 +18,8 @@ from modelsgenesis.data.store import open_store
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import ENCODING, ODD_BYTES
 from modelsgenesis.places import writable
-from modelsgenesis.predict import predict
+from modelsgenesis.prediction import scans as predict_module
+from modelsgenesis.prediction.scans import predict
 from modelsgenesis.report.page import _script_json
 from tests.test_predict import save_run, write_scan
 

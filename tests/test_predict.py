@@ -17,8 +17,8 @@ from modelsgenesis.config import to_dict
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import save_weights
-from modelsgenesis.predict import predict
 from modelsgenesis.prediction import predictor as module
+from modelsgenesis.prediction.scans import predict
 from modelsgenesis.run import Run
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from modelsgenesis.errors import UsageError as UsageError
     from modelsgenesis.evaluate.collect import evaluate_run as evaluate_run
     from modelsgenesis.models.catalogue import list_models as list_models
-    from modelsgenesis.models.hub import from_pretrained as from_pretrained
     from modelsgenesis.models.load import classifier as classifier
+    from modelsgenesis.models.load import from_pretrained as from_pretrained
     from modelsgenesis.models.load import load as load
     from modelsgenesis.models.load import restorer as restorer
     from modelsgenesis.models.load import segmenter as segmenter
     from modelsgenesis.models.weights import LoadReport as LoadReport
+    from modelsgenesis.prediction.scans import predict as predict
     from modelsgenesis.transforms.mixture import mixture as mixture
 
 _HOMES = {
@@ -39,11 +40,12 @@ _HOMES = {
     "classifier": "models.load",
     "embed": "embedding",
     "evaluate_run": "evaluate.collect",
-    "from_pretrained": "models.hub",
+    "from_pretrained": "models.load",
     "list_models": "models.catalogue",
     "load": "models.load",
     "mixture": "transforms.mixture",
     "open_store": "data.store",
+    "predict": "prediction.scans",
     "preprocess": "embedding",
     "read_volume": "data.volume",
     "restorer": "models.load",

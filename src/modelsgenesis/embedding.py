@@ -15,6 +15,7 @@ from torch.nn import functional
 from modelsgenesis.data.convert import PrepareSettings, convert
 from modelsgenesis.data.guarded import read_volume
 from modelsgenesis.data.padding import part_around
+from modelsgenesis.data.plausible import doubt, look_at
 from modelsgenesis.data.resizing import resize_image
 from modelsgenesis.data.volume import Volume
 from modelsgenesis.errors import UsageError
@@ -95,6 +96,9 @@ def _seen(scan: str | Path | Volume, provenance: JSON) -> Volume:
     modality, window = provenance["modality"], provenance["intensity"]
     if modality == "image" and volume.array.ndim == 3 and volume.array.shape[2] > 1:
         raise UsageError(f"{volume.identifier}: a volume, but the weights are of images; use weights of CT or MR")
+    said = doubt(look_at(volume.array), modality, volume.modality)
+    if said:
+        warnings.warn(f"{volume.identifier}: not like the {modality} of the training: {said}", stacklevel=3)
     settings = PrepareSettings(
         modality=modality,
         window=(window["low"], window["high"]) if modality == "ct" else None,

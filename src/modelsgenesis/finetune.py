@@ -46,6 +46,7 @@ from modelsgenesis.training.patience import refuse_idle_patience
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, resumable
 from modelsgenesis.training.supervised import Check, Items, Sampling, Supervised
+from modelsgenesis.training.trackers import refuse_absent_tracker
 from modelsgenesis.types import JSON
 
 if TYPE_CHECKING:
@@ -142,11 +143,12 @@ def finetune(
     """
     out = writable(out)
     refuse_absent_device(config.loop)
+    refuse_absent_tracker(config.loop.tracker)
     refuse_idle_patience(config.loop, config.optim)
     described = read_target(target, data, config, _cache(config, out))
     origin = provenance_of(config.init)
     backbone = resolve(config.backbone, origin, config.init, described.channels * config.patch.channels)
-    config = replace(config, backbone=BackboneChoice(backbone.name, backbone.width, backbone.norm))
+    config = replace(config, backbone=BackboneChoice.of(backbone))
     sides, unused = used_sides(described, config)
     of_classes = refuse_one_class(described, sides)
     prepared = prepare_target(described, config.images, _cache(config, out))
@@ -186,10 +188,7 @@ def _train(
     fabric.seed_everything(config.seed, verbose=False)
     network = recipe.network()
     _refuse_unfit(network, prepared, config)
-    fresh = sizes(network)
-    report = initialise(network, config.init, _scope(config, described))
-    if config.rescale:
-        rescale(network, {name: size for name, size in fresh.items() if _taken(name, report)})
+    report = _initialise(network, config, described)
     augmentation = Augmentation(config.augmentation, len(config.patch.shape))
     items = Items(prepared, prepared.of(sides.training), recipe, augmentation, config.sampling, config.seed)
     intensity = prepared.cases[0].images[0].intensity
@@ -226,10 +225,25 @@ def _train(
             temporary.write_bytes(run.best.read_bytes())
         if config.held_out:
             predict_held_out(Predictor(run.weights, fabric.device), prepared, prepared.of(sides.test), run)
-        metrics = run.metrics()
-        draw_curves(run.figures / "validation.png", metrics, ("loss", task.monitor), {})
-        best: JSON = next((entry for entry in metrics if entry["step"] == state.best_step), {})
-        run.finish(best=best, warnings=[*warnings, *_of_missed(best)])
+        _finish(run, task.monitor, state.best_step, warnings)
+
+
+def _initialise(network: Any, config: FinetuneSettings, described: Target) -> LoadReport:
+    """Fill the network from the init source, its convolutions at the size of fresh ones where that is asked for."""
+    fresh = sizes(network)
+    if config.rescale and not fresh:
+        raise UsageError(f"rescale: does not know the convolutions of {config.backbone.name}; leave it out")
+    report = initialise(network, config.init, _scope(config, described))
+    if config.rescale:
+        rescale(network, {name: size for name, size in fresh.items() if _taken(name, report)})
+    return report
+
+
+def _finish(run: Run, monitor: str, best_step: int, warnings: Sequence[str]) -> None:
+    metrics = run.metrics()
+    draw_curves(run.figures / "validation.png", metrics, ("loss", monitor), {})
+    best: JSON = next((entry for entry in metrics if entry["step"] == best_step), {})
+    run.finish(best=best, warnings=[*warnings, *_of_missed(best)])
 
 
 def _learn_cleaning(check: SegmentationCheck, predictor: Predictor, run: Run) -> None:

@@ -11,8 +11,8 @@ from modelsgenesis.data.volume import Volume, placed, write_volume
 from modelsgenesis.data.whole import whole_numbers
 from modelsgenesis.evaluate.examples import Bytes, Example, by_rank, write_examples
 from modelsgenesis.kept import classified, mean_dice, segmented
-from modelsgenesis.predict import write_cases
 from modelsgenesis.prediction.predictor import Input, Predictor
+from modelsgenesis.prediction.scans import write_cases
 from modelsgenesis.progress import Progress
 from modelsgenesis.run import Run
 from modelsgenesis.targets.base import IGNORED, Target

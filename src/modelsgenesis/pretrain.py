@@ -37,6 +37,7 @@ from modelsgenesis.training.opening import extent, open_with
 from modelsgenesis.training.patience import refuse_idle_patience
 from modelsgenesis.training.settings import LoopSettings, OptimSettings
 from modelsgenesis.training.start import begin, hardware, resumable
+from modelsgenesis.training.trackers import refuse_absent_tracker
 from modelsgenesis.training.validation import RestorationCheck, RestorationCheckSettings
 from modelsgenesis.transforms.base import spatial
 from modelsgenesis.types import JSON, FloatArray
@@ -119,6 +120,7 @@ def _refuse_unfit(config: PretrainSettings) -> None:
         raise UsageError("backbone.input_channels: the scans of a store have one channel; leave it at 1")
     spatial((1, *config.cubes.shape))
     refuse_absent_device(config.loop)
+    refuse_absent_tracker(config.loop.tracker)
     refuse_idle_patience(config.loop, config.optim)
 
 

@@ -16,7 +16,7 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.exchange import EXPORTS
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.phantoms.chest import chest
-from modelsgenesis.predict import predict
+from modelsgenesis.prediction.scans import predict
 from modelsgenesis.targets.prepared import ImageSettings
 from tests.exchange.networks import fine_tuned, pretrained
 

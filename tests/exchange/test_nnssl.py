@@ -14,7 +14,7 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.exchange import EXPORTS
 from modelsgenesis.exchange.nnssl import PLAN_FILE
 from modelsgenesis.models import BackboneSettings
-from modelsgenesis.models.nnunet_plans import preset
+from modelsgenesis.models.foreign.nnunet_plans import preset
 from modelsgenesis.models.weights import initialise, named_tensors, read_weights, save_weights, write_tensors
 
 PROVENANCE = {

@@ -6,11 +6,12 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 
 import modelsgenesis as mg
-from modelsgenesis.errors import GenesisError
+from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models import BackboneSettings, build_backbone
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
 
@@ -34,8 +35,9 @@ def test_a_network_comes_back_whole_from_its_folder(kind: type[Any], name: str, 
         torch.testing.assert_close(back(x), whole(x), rtol=0, atol=0)
         assert back.provenance["modality"] == "ct"
         assert not back.load_report.missing
+    shape = {"preset": "", "plans": ""}  # nnU-Net's alone
     config = json.loads((tmp_path / "config.json").read_text())
-    assert config["backbone"] == {"name": name, "width": 2, "norm": "running", "input_channels": 2}
+    assert config["backbone"] == {"name": name, "width": 2, "norm": "running", "input_channels": 2, **shape}
     assert "library_name: modelsgenesis" in (tmp_path / "README.md").read_text()
 
 
@@ -46,9 +48,24 @@ def test_a_folder_of_the_hub_is_an_init_source(tmp_path: Path) -> None:
     assert report.missing == ["out_tr.final_conv.weight", "out_tr.final_conv.bias"]
 
 
-def test_weights_of_a_pre_training_are_no_whole_network() -> None:
-    with pytest.raises(GenesisError, match=r"genesis-chest-ct: holds no whole network .*; use segmenter"):
-        mg.from_pretrained("zoo:genesis-chest-ct")
+def test_weights_of_a_pre_training_come_with_the_head_that_restores() -> None:
+    x = torch.rand(1, 1, 16, 16, 16)
+    torch.testing.assert_close(mg.from_pretrained("genesis-chest-ct")(x), mg.restorer("genesis-chest-ct")(x))
+
+
+def test_what_was_trained_on_no_longer_says_that_it_restores(tmp_path: Path) -> None:
+    mg.segmenter("genesis-chest-ct", classes=1).save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match="not the weights of a pre-training"):
+        mg.restorer(str(tmp_path))
+    assert "| training data | not stated |" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("wrong", ["owner/nothing", "nothing"])
+def test_what_is_not_there_is_named(wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(GenesisError, match=f"hf:{wrong}: "):
+        mg.from_pretrained(wrong)
 
 
 def test_networks_can_be_copied_and_pickled() -> None:

@@ -18,10 +18,10 @@ from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import write_json
 from modelsgenesis.models import BackboneSettings
 from modelsgenesis.models.weights import save_weights
-from modelsgenesis.predict import predict
 from modelsgenesis.prediction.ensemble import runs_and_scans
 from modelsgenesis.prediction.maps import Member, draw_maps
 from modelsgenesis.prediction.predictor import Predictor
+from modelsgenesis.prediction.scans import predict
 from modelsgenesis.run import Run
 from modelsgenesis.targets.patches import PatchSettings
 from modelsgenesis.targets.prepared import ImageSettings

@@ -18,7 +18,7 @@ RUN = """
 import json, resource, sys, threading, time
 from pathlib import Path
 import torch
-from modelsgenesis.predict import predict
+from modelsgenesis.prediction.scans import predict
 torch.set_num_threads(1)
 run, small, large, out = map(Path, sys.argv[1:])
 predict(run, [small], out / "small", overlap=0.0)

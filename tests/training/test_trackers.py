@@ -63,10 +63,9 @@ def lightning(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tensorboard_has_scores_and_pictures(run: Run) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    board = Trackers(run, 0)
-    board.log(3, {"validation": 0.25})
-    board.show(3)
-    board.close("success")
+    with Trackers(run, 0) as board:
+        board.log(3, {"validation": 0.25})
+        board.show(3)
     events = EventAccumulator(str(run.path / "tensorboard"), size_guidance={"images": 0})
     events.Reload()
     assert [(event.step, event.value) for event in events.Scalars("validation")] == [(3, 0.25)]
@@ -76,10 +75,9 @@ def test_tensorboard_has_scores_and_pictures(run: Run) -> None:
 
 @pytest.mark.usefixtures("lightning")
 def test_weights_and_biases_has_them_when_asked(run: Run) -> None:
-    asked = Trackers(run, 0, "wandb")
-    asked.log(3, {"validation": 0.25})
-    asked.show(3)
-    asked.close("success")
+    with Trackers(run, 0, "wandb") as asked:
+        asked.log(3, {"validation": 0.25})
+        asked.show(3)
     assert asked._logger.sent == [(3, {"validation": 0.25}), (3, "restoration", ["restoration.png"]), "success"]
     assert Logger.made[0]["project"] == "modelsgenesis"
     assert Logger.made[0]["names"] == ("genesis",)
@@ -93,7 +91,9 @@ def test_so_has_mlflow(run: Run) -> None:
     asked.log(3, {"validation": 0.25})
     asked.show(3)
     assert asked._logger.sent == [(3, {"validation": 0.25}), ("of-mlflow", "restoration.png", "step-3")]
-    Trackers(run, 3, "mlflow")
+    with pytest.raises(KeyboardInterrupt), Trackers(run, 3, "mlflow") as again:
+        raise KeyboardInterrupt
+    assert again._logger.sent == ["failed"]
     assert Logger.made[1]["run_id"] == "of-mlflow"
 
 

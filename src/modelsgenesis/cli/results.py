@@ -14,9 +14,9 @@ def predict(given: Arguments) -> None:
 
     The first path is a run, and so are the next ones that are run folders: their probabilities are averaged.
     """
-    from modelsgenesis.predict import Format
-    from modelsgenesis.predict import predict as run
     from modelsgenesis.prediction.ensemble import runs_and_scans
+    from modelsgenesis.prediction.scans import Format
+    from modelsgenesis.prediction.scans import predict as run
 
     inference = {
         "overlap": flag(float | None, "Overlap of neighbouring windows; less is faster. Left out: the run's."),

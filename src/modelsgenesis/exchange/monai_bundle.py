@@ -11,11 +11,11 @@ import torch
 from modelsgenesis.data.scale import ORIENTATION
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.exchange.bundle_config import inference
-from modelsgenesis.exchange.source import Whole, whole
 from modelsgenesis.files import write_json, write_text
 from modelsgenesis.models.catalogue import scale_in_words
+from modelsgenesis.models.foreign.monai_networks import MonaiBackbone, plain
 from modelsgenesis.models.heads import DenseNetwork
-from modelsgenesis.models.monai_networks import MonaiBackbone, plain
+from modelsgenesis.models.whole import Whole, whole
 from modelsgenesis.training.inference import InferenceSettings, read_recipe
 from modelsgenesis.types import JSON
 
@@ -81,7 +81,7 @@ def _is_monai(network: Any) -> bool:
 def _patch(source: str, given: Whole) -> tuple[int, ...]:
     """Sides of a window."""
     if given.segments:
-        return read_recipe(given.provenance, given.path).patch.shape
+        return read_recipe(given.provenance, Path(source)).patch.shape
     if "cube" not in given.provenance:
         raise UsageError(f"{source}: does not say how large its cubes are; export the run itself")
     return tuple(given.provenance["cube"])
@@ -94,7 +94,7 @@ def _facts(source: str, given: Whole) -> JSON:
         raise UsageError(f"{source}: does not say how intensities are mapped to [0, 1]; export the run itself")
     sliding, spacing, window, labels = InferenceSettings(), None, None, {}
     if given.segments:
-        recipe = read_recipe(about, given.path)
+        recipe = read_recipe(about, Path(source))
         sliding, spacing, window, labels = recipe.sliding, recipe.images.spacing, recipe.images.window, recipe.labels
     elif "spacing" in about.get("scale", {}) and not about["scale"].get("drawn"):
         spread = about["scale"]["spacing"]

@@ -16,14 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modelsgenesis.config import build
 from modelsgenesis.errors import UsageError
 from modelsgenesis.files import replacing
-from modelsgenesis.models import BACKBONES, BackboneSettings
-from modelsgenesis.models.nnssl import CITATIONS, OURS, PLAN, UNTRANSPOSED, WEIGHTS, second_names, turned
-from modelsgenesis.models.nnunet import chosen_architecture
-from modelsgenesis.models.nnunet_plans import RESIDUAL, Architecture, axis_order, theirs
+from modelsgenesis.models import BACKBONES
+from modelsgenesis.models.foreign.nnssl import CITATIONS, OURS, PLAN, UNTRANSPOSED, WEIGHTS, second_names, turned
+from modelsgenesis.models.foreign.nnunet import chosen_architecture
+from modelsgenesis.models.foreign.nnunet_plans import RESIDUAL, Architecture, axis_order, theirs
 from modelsgenesis.models.weights import read_weights, weights_file
+from modelsgenesis.models.whole import held_backbone
 from modelsgenesis.types import JSON
 
 PLAN_FILE = "adaptation_plan.json"
@@ -88,9 +88,7 @@ def _theirs(source: str, out: Path) -> tuple[dict[str, Tensor], Architecture, JS
     if out.suffix != ".pth":
         raise UsageError(f"{out}: nnU-Net's checkpoints end in .pth; name it so")
     tensors, provenance = read_weights(weights_file(source))
-    if "backbone" not in provenance:
-        raise UsageError(f"{source}: does not say which network it is of; export weights that this package wrote")
-    held = build(BackboneSettings, provenance["backbone"], source)
+    held = held_backbone(provenance, source)
     kind: Any = BACKBONES.get(held.name)
     network: str = getattr(kind, "network", "")
     unlike = [] if network else [f"backbone.name {held.name} (nnU-Net builds resenc and plainconv)"]

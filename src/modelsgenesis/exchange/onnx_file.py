@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.exchange.source import Whole, whole
 from modelsgenesis.files import replacing
 from modelsgenesis.models.folding import fold_norms
 from modelsgenesis.models.heads import ClassificationNetwork
+from modelsgenesis.models.whole import Whole, whole
 
 TOLERANCE = 1e-4
 """Largest difference to PyTorch, a share of the largest value where that is above 1."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from modelsgenesis.exchange.source import whole
 from modelsgenesis.files import replacing
+from modelsgenesis.models.whole import whole
 
 
 def export(source: str, out: Path) -> list[str]:

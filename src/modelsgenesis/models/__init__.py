@@ -5,7 +5,7 @@ from typing import Any
 
 from modelsgenesis.config import settings
 from modelsgenesis.errors import UsageError
-from modelsgenesis.models.nnunet_plans import resolved
+from modelsgenesis.models.foreign.nnunet_plans import resolved
 from modelsgenesis.registry import Registry
 
 BACKBONES: Registry[Callable[..., Any]] = Registry(
@@ -15,11 +15,11 @@ BACKBONES: Registry[Callable[..., Any]] = Registry(
         "unet3d_light": "modelsgenesis.models.unet3d:LightUNet3D",
         "unet2d": "modelsgenesis.models.unet2d:UNet2D",
         **{
-            f"monai_{name.lower()}": f"modelsgenesis.models.monai_networks:{name}"
+            f"monai_{name.lower()}": f"modelsgenesis.models.foreign.monai_networks:{name}"
             for name in ("UNet", "DynUNet", "SegResNet", "SwinUNETR", "BasicUNet", "AttentionUnet")
         },
-        "resenc": "modelsgenesis.models.nnunet:ResidualEncoder",
-        "plainconv": "modelsgenesis.models.nnunet:PlainEncoder",
+        "resenc": "modelsgenesis.models.foreign.nnunet:ResidualEncoder",
+        "plainconv": "modelsgenesis.models.foreign.nnunet:PlainEncoder",
     },
 )
 

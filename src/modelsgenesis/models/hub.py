@@ -6,12 +6,11 @@ from typing import Any
 from huggingface_hub import ModelHubMixin
 
 from modelsgenesis.config import to_dict
-from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import write_json, write_text
 from modelsgenesis.models.sources import HUB_FILE
 
-KIND = "network"
-"""Key of the provenance: which of the networks of `models.heads` a file holds whole, its head included."""
+_OF_ITS_ORIGIN = ("about", "step", "cubes", "validation")
+"""What weights say of the training that they come from; a network that was trained on is another one."""
 
 
 class OnHub(ModelHubMixin):
@@ -24,11 +23,8 @@ class OnHub(ModelHubMixin):
         from modelsgenesis.models.weights import save_weights
 
         network: Any = self
-        about = {
-            **getattr(self, "provenance", {}),
-            "backbone": to_dict(network.backbone.choice),
-            KIND: {"kind": type(self).__name__, "outputs": network.outputs},
-        }
+        held = {name: value for name, value in self.provenance.items() if name not in _OF_ITS_ORIGIN}
+        about = {**held, "command": "save_pretrained", "backbone": to_dict(network.backbone.choice)}
         save_weights(save_directory / HUB_FILE, network, about)
         write_json(save_directory / "config.json", {"library": "modelsgenesis", **about})
         front = "---\nlibrary_name: modelsgenesis\ntags: [medical-imaging, models-genesis]\n---\n\n"
@@ -36,30 +32,6 @@ class OnHub(ModelHubMixin):
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, **_: Any) -> Any:
+        from modelsgenesis.models.load import from_pretrained
+
         return from_pretrained(model_id)
-
-
-def from_pretrained(model: str) -> Any:
-    """The whole network, head included, that `save_pretrained` or `push_to_hub` wrote, in evaluation mode.
-
-    Args:
-        model: a folder, or "owner/repo" of the hub, whose cache serves without a network.
-
-    Raises GenesisError when it cannot be reached or is not of this package.
-    """
-    from modelsgenesis.config import build
-    from modelsgenesis.models import BackboneSettings, build_backbone, heads
-    from modelsgenesis.models.weights import file_of, initialise, read_weights
-    from modelsgenesis.places import located
-
-    uri = str(model) if located(model).exists() or ":" in str(model) else f"hf:{model}"
-    path = file_of(uri)
-    provenance = read_weights(path)[1] if path is not None else {}
-    if KIND not in provenance:
-        raise GenesisError(f"{model}: holds no whole network of modelsgenesis; use segmenter, classifier or load")
-    held = provenance[KIND]
-    backbone = build_backbone(build(BackboneSettings, provenance["backbone"], uri))
-    network = getattr(heads, held["kind"])(backbone, held["outputs"])
-    network.load_report = initialise(network, uri, head=True)
-    network.provenance = provenance
-    return network.eval()

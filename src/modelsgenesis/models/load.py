@@ -1,15 +1,15 @@
 """Pre-trained networks in one call, for use in one's own code."""
 
 import warnings
-from dataclasses import replace
 from typing import Any
 
-from modelsgenesis.config import build
+from modelsgenesis import zoo
 from modelsgenesis.errors import UsageError
-from modelsgenesis.models import BackboneSettings, build_backbone
+from modelsgenesis.models import build_backbone
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
-from modelsgenesis.models.norm import used_norm
 from modelsgenesis.models.weights import LoadReport, initialise, provenance_of
+from modelsgenesis.models.whole import held_backbone, whole
+from modelsgenesis.places import located
 from modelsgenesis.types import JSON
 
 
@@ -63,16 +63,28 @@ def restorer(model: str, norm: str = "") -> DenseNetwork:
     Distorted cubes (N, 1, X, Y, Z) in [0, 1] to logits whose sigmoid is the restored cube (PAPER 1.3). Arguments and
     errors as of `load`; UsageError too where the weights are of another task.
     """
-    backbone, provenance = _backbone(model, 1, norm)
-    if provenance.get("command") != "pretrain":
+    given = whole(model, norm)
+    if not given.pretrained:
         raise UsageError(f"{model}: not the weights of a pre-training, so nothing is restored; use segmenter or load")
-    network = DenseNetwork(backbone, 1)
-    _fill(network, model, provenance, "encoder-decoder", head=True)
-    return network.eval()
+    network: DenseNetwork = given.network
+    return network
 
 
-def _fill(network: Any, model: str, provenance: JSON, scope: str, head: bool = False) -> None:
-    report: LoadReport = initialise(network, model, scope, head)
+def from_pretrained(model: str) -> Any:
+    """The whole network of a folder or repository that `save_pretrained` or `push_to_hub` wrote, in evaluation mode.
+
+    Args:
+        model: a folder, "owner/repo" of the hub, whose cache serves without a network, or as of `load`.
+
+    Raises as `load`, and GenesisError when the weights hold no head.
+    """
+    uri = str(model)
+    known = ":" in uri or uri in zoo.names() or located(uri).exists()
+    return whole(uri if known else f"hf:{uri}").network
+
+
+def _fill(network: Any, model: str, provenance: JSON, scope: str) -> None:
+    report: LoadReport = initialise(network, model, scope)
     for warning in report.warnings:
         warnings.warn(warning, stacklevel=3)
     network.load_report, network.provenance = report, provenance
@@ -80,7 +92,4 @@ def _fill(network: Any, model: str, provenance: JSON, scope: str, head: bool = F
 
 def _backbone(model: str, channels: int, norm: str) -> tuple[Any, JSON]:
     provenance = provenance_of(model)
-    if "backbone" not in provenance:
-        raise UsageError(f"{model}: does not say which network it is of; build one and call models.weights.initialise")
-    held = build(BackboneSettings, {**provenance["backbone"], "input_channels": channels}, model)
-    return build_backbone(replace(held, norm=used_norm(held.norm, norm, model))), provenance
+    return build_backbone(held_backbone(provenance, model, norm, channels)), provenance

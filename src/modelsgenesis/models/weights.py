@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing
-from modelsgenesis.models.nnssl import is_nnssl, read_nnssl
-from modelsgenesis.models.published import recognised
+from modelsgenesis.models.foreign.nnssl import is_nnssl, read_nnssl
+from modelsgenesis.models.foreign.published import recognised
 from modelsgenesis.models.sources import LOCATIONS, parted
 from modelsgenesis.registry import Registry
 from modelsgenesis.types import JSON

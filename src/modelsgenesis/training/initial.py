@@ -4,7 +4,7 @@ from modelsgenesis.config import build, settings
 from modelsgenesis.data.intensity import Intensity
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings
-from modelsgenesis.models.nnunet_plans import resolved
+from modelsgenesis.models.foreign.nnunet_plans import resolved
 from modelsgenesis.models.norm import used_norm
 from modelsgenesis.types import JSON
 
@@ -32,6 +32,11 @@ class BackboneChoice:
     def __post_init__(self) -> None:
         """As of `BackboneSettings`."""
         object.__setattr__(self, "plans", resolved(self.plans))
+
+    @classmethod
+    def of(cls, backbone: BackboneSettings) -> "BackboneChoice":
+        """The choice that leaves nothing of `backbone` open."""
+        return cls(backbone.name, backbone.width, backbone.norm, backbone.preset, backbone.plans)
 
 
 def resolve(choice: BackboneChoice, provenance: JSON, uri: str, channels: int) -> BackboneSettings:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Collection, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -111,7 +111,6 @@ def fit(
         _keep_marked(task, network, keeping, state.step)  # of a finished run that was asked for them later
     trainer = _Trainer(task, wrapped, optimiser, fabric, loop, optim)
     pace = Pace(loop, state.step, items, task.unit)
-    trackers = Trackers(run, state.step, loop.tracker) if fabric.is_global_zero else None
 
     def save() -> None:
         if fabric.is_global_zero:
@@ -120,7 +119,8 @@ def fit(
             run.note(step=state.step)
 
     bar = Progress(loop.steps * items, "training", task.unit, state.step * items)
-    with StopSignal(STOPPING) as stop, bar, closing(task.batches(state.step, fabric)) as batches:
+    kept = Trackers(run, state.step, loop.tracker) if fabric.is_global_zero else nullcontext()
+    with StopSignal(STOPPING) as stop, bar, kept as trackers, closing(task.batches(state.step, fabric)) as batches:
         while state.step < loop.steps and not (loop.patience and state.waited >= loop.patience):
             try:
                 batch = next(batches)
@@ -149,8 +149,6 @@ def fit(
                 save()
             if asked:
                 raise _stopped(run, state, loop)
-    if trackers is not None:
-        trackers.close("success")
     return state
 
 

@@ -13,30 +13,47 @@ TRACKED = "tracked"
 """Entry of the manifest: the run's identifier at its tracker, under which a resumed run goes on."""
 
 
+def refuse_absent_tracker(asked: str) -> None:
+    """UsageError for a tracker (`loop.tracker`) that is unknown or not installed; "" is none."""
+    if not asked:
+        return
+    if asked not in LOGGERS:
+        raise UsageError(f"loop.tracker: {asked!r} is unknown; valid: {', '.join(LOGGERS)}")
+    if find_spec("pytorch_lightning") is None or find_spec(asked) is None:
+        raise UsageError(f'loop.tracker {asked}: is not installed; pip install "modelsgenesis[{asked}]"')
+
+
 class Trackers:
     """Writes scores and pictures as TensorBoard events below a run folder, and to the tracker that was asked for.
+
+    Within a `with` block, which tells the tracker how the run ended.
 
     Args:
         run: its name is that of the folder.
         step: the step a resumed run goes on from; later events of its first part are hidden.
         asked: "", "wandb" or "mlflow", whose own environment variables say where they write.
 
-    Raises UsageError for an unknown tracker and one that is not installed, GenesisError when it does not start.
+    Raises UsageError as `refuse_absent_tracker`, GenesisError when the tracker does not start.
     """
 
     def __init__(self, run: Run, step: int, asked: str = "") -> None:
-        self._run = run
+        refuse_absent_tracker(asked)
+        self._run, self._asked = run, asked
         self._board: Any = None
-        self._logger: Any = None
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
             self._board = SummaryWriter(run.path / "tensorboard", purge_step=step + 1)
-        if asked:
-            if asked not in LOGGERS:
-                raise UsageError(f"loop.tracker: {asked!r} is unknown; valid: {', '.join(LOGGERS)}")
-            self._logger = _started(run, asked)
-        self._asked = asked
+        self._logger: Any = _started(run, asked) if asked else None
+
+    def __enter__(self) -> "Trackers":
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if self._board is not None:
+            self._board.close()
+        if self._logger is not None:
+            self._logger.finalize("failed" if failed else "success")
 
     def log(self, step: int, scores: Mapping[str, float]) -> None:
         """Write the scores of a step."""
@@ -60,17 +77,8 @@ class Trackers:
             elif self._asked == "mlflow":
                 self._logger.experiment.log_artifact(self._logger.run_id, str(path), f"step-{step}")
 
-    def close(self, status: str) -> None:
-        """Finish: `status` is "success" or "failed"."""
-        if self._board is not None:
-            self._board.close()
-        if self._logger is not None:
-            self._logger.finalize(status)
-
 
 def _started(run: Run, asked: str) -> Any:
-    if find_spec("pytorch_lightning") is None or find_spec(asked) is None:
-        raise UsageError(f'loop.tracker {asked}: is not installed; pip install "modelsgenesis[{asked}]"')
     try:
         logger, identifier = LOGGERS[asked](run, run.manifest().get(TRACKED))
     except Exception as error:  # whatever its client raises

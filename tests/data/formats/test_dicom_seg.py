@@ -13,7 +13,7 @@ from modelsgenesis import cli
 from modelsgenesis.data.formats.dicom_seg import write_seg
 from modelsgenesis.data.volume import read_volume
 from modelsgenesis.errors import UsageError
-from modelsgenesis.predict import predict
+from modelsgenesis.prediction.scans import predict
 from tests.data.formats.dicom_files import write_enhanced, write_slice
 from tests.prediction.test_ensemble import save_run
 

@@ -8,8 +8,8 @@ from monai.networks import nets
 
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
+from modelsgenesis.models.foreign.monai_networks import plain
 from modelsgenesis.models.heads import DenseNetwork
-from modelsgenesis.models.monai_networks import plain
 
 WIDTH = 12
 MONAI = [name for name in BACKBONES.names() if name.startswith("monai_")]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models.convolution import make_right
-from modelsgenesis.models.nnunet_plans import BLOCKS, PLAIN, RESIDUAL, Architecture, preset, read_architecture
+from modelsgenesis.models.foreign.nnunet_plans import BLOCKS, PLAIN, RESIDUAL, Architecture, preset, read_architecture
 from modelsgenesis.models.norm import NormMode, make_norm
 
 _SECOND_NAMES = ("conv", "dropout", "norm", "nonlin")

@@ -11,8 +11,8 @@ from torch import nn
 from modelsgenesis.config import to_dict
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings, build_backbone
-from modelsgenesis.models.nnssl import second_names, turned
-from modelsgenesis.models.nnunet_plans import Architecture, preset, read_architecture, resolved, theirs
+from modelsgenesis.models.foreign.nnssl import second_names, turned
+from modelsgenesis.models.foreign.nnunet_plans import Architecture, preset, read_architecture, resolved, theirs
 from modelsgenesis.models.weights import named_tensors
 from modelsgenesis.training.initial import BackboneChoice, resolve
 

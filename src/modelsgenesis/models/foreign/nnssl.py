@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from modelsgenesis.errors import GenesisError, UsageError
-from modelsgenesis.models.nnunet_plans import RESIDUAL, axis_order, described_architecture
+from modelsgenesis.models.foreign.nnunet_plans import RESIDUAL, axis_order, described_architecture
 from modelsgenesis.types import JSON
 
 WEIGHTS, PLAN, CITATIONS = "network_weights", "nnssl_adaptation_plan", "citations"

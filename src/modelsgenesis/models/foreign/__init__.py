@@ -1,0 +1,1 @@
+"""Networks and weights of other packages as backbones and init sources of this one."""
