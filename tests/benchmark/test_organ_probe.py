@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from benchmarks import organ_probe
 from benchmarks.organ_probe import CLASSES, Cubes, cubes_of, features, main, probed, random_network
+from modelsgenesis import zoo
 from modelsgenesis.data.intensity import ct_window
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BackboneSettings, build_backbone
@@ -110,4 +111,4 @@ def test_the_command_prints_a_line_a_file_and_one_of_chance(
 
 def test_networks_of_images_are_refused() -> None:
     with pytest.raises(UsageError, match="unet2d is for images"):
-        main([str(ROOT / "weights" / "genesis_phantom_xray.safetensors")])
+        main([str(zoo.file_of("genesis-chest-xray"))])
