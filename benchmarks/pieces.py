@@ -124,7 +124,7 @@ def unpack(pieces: Path, work: Path) -> None:
     for folder in groups(pieces).values() or [pieces]:
         whole = b"".join(_checked(folder / name, digest) for name, digest in read_json(folder / LIST).items())
         with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
-            # Python before 3.11.4 (Debian 12) has no filters, and reads the pieces, whose digests were compared, without
+            # Python before 3.11.4 (that of Debian 12) has no filters; the digests of the pieces were compared above
             archive.extractall(work, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
 
 
