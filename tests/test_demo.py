@@ -14,7 +14,7 @@ TOY = DemoSettings(unlabelled=3, labelled=6, seeds=1, width=2, cube=32, pretrain
 def test_the_whole_flow_and_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path.parent)
     said = demo(Path("..", tmp_path.parent.name, tmp_path.name), TOY)
-    assert "show the mechanism, not the benefit" in said
+    assert "shows the mechanism, not the benefit" in said
     with (tmp_path / "comparison.csv").open() as handle:
         rows = list(csv.DictReader(handle))
     assert {(row["structure"], row["arm"]) for row in rows} == {(s, a) for s in ("overall", *ORGANS) for a in ARMS}

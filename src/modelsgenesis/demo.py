@@ -27,8 +27,8 @@ from modelsgenesis.training.validation import RestorationCheckSettings
 
 ARMS = ("scratch", "genesis")
 WHAT_IT_SHOWS = (
-    "Minutes of pre-training on phantoms show the mechanism, not the benefit: on real scans the length of pre-training "
-    "decides, and a difference this small between so few seeds proves nothing either way."
+    "A minute of pre-training on phantoms shows the mechanism, not the benefit, and may do harm: the length of "
+    "pre-training decides, and so few seeds prove nothing either way."
 )
 
 

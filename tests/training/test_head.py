@@ -67,6 +67,7 @@ def test_equals_discriminant_analysis_of_scikit_learn(name: str, classes: int, i
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     network = dense(classes, name)
+    torch.nn.init.zeros_(network.out_tr.final_conv.weight)
     items = Spheres(classes, ignoring, network.backbone.axes)
     fit_head(network, items, BATCH, CPU, 0)  # type: ignore[arg-type]
     x, truth = features_and_truth(network, items)
@@ -98,6 +99,21 @@ def test_every_structure_is_told_from_the_rest_before_the_first_step() -> None:
         assert likely[value][inside].mean() > 2 * likely[value][~inside].mean()
 
 
+def test_random_weights_stay_and_say_nothing_of_the_mean_voxel() -> None:
+    random, zero = dense(), dense()
+    torch.nn.init.zeros_(zero.out_tr.final_conv.weight)
+    drawn = random.out_tr.final_conv.weight.detach().clone()
+    for network in (random, zero):
+        fit_head(network, Spheres(), BATCH, CPU, 0)  # type: ignore[arg-type]
+    ours, fitted = random.out_tr.final_conv, zero.out_tr.final_conv
+    torch.testing.assert_close(ours.weight - fitted.weight, drawn)
+    x, truth = features_and_truth(dense(), Spheres())
+    shares = np.bincount(truth, minlength=3) / len(truth)
+    mean = torch.from_numpy(sum(shares[value] * x[truth == value].mean(0) for value in range(3))).float()
+    said = drawn.flatten(1) @ mean + ours.bias - fitted.bias
+    torch.testing.assert_close(said, torch.zeros(3), atol=1e-4, rtol=0)
+
+
 def test_the_backbone_stays_as_it_is() -> None:
     network = dense()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -122,6 +138,7 @@ def test_the_voxels_drawn_depend_on_the_seed_alone(monkeypatch: pytest.MonkeyPat
 
 def test_of_a_structure_never_seen_the_head_knows_how_rare_it_is() -> None:
     network = dense(4)
+    torch.nn.init.zeros_(network.out_tr.final_conv.weight)
     fit_head(network, Spheres(3), BATCH, CPU, 0)  # type: ignore[arg-type]
     final = network.out_tr.final_conv
     assert not final.weight[3].any()

@@ -21,13 +21,15 @@ LEAST_SHARE = 1e-3
 
 @torch.no_grad()
 def fit_head(network: DenseNetwork, items: Items, batch: int, device: torch.device, seed: int) -> None:
-    """Fit the head of `network` to its features on the first training items: linear discriminant analysis.
+    """Add to the random head of `network` what its features on the first training items tell of the classes: linear
+    discriminant analysis.
 
     The classes are taken for Gaussians of one covariance (shrunk as Ledoit and Wolf do) around means of their own, as
     common as they are in the items; of a class that no voxel shows, the head knows the share alone. A head that starts
-    at random speaks for any class at first, and its gradient can silence the features of a small structure for good: a
-    seed then ends without it. Fitting the head first is also gentler on pre-trained features (Kumar et al.,
-    "Fine-Tuning can Distort Pretrained Features", ICLR 2022).
+    at random speaks for any class at first, and its gradient can silence the features of a small structure: a seed
+    then ends without it. The fit is also gentler on pre-trained features (Kumar et al., "Fine-Tuning can Distort
+    Pretrained Features", ICLR 2022). The random weights stay, and say nothing of the mean voxel: where features hardly
+    tell a class, the fit is nearly 0, and a head of zeros learns slowly (docs/results.md).
 
     Args:
         network: its backbone is left as it is; features are those of training mode, in which the first step is taken.
@@ -63,8 +65,10 @@ def fit_head(network: DenseNetwork, items: Items, batch: int, device: torch.devi
     covariance, _ = ledoit_wolf(x - means[truth], assume_centered=True)
     weights = np.zeros_like(means)
     weights[present] = np.linalg.lstsq(covariance, means[present].T, rcond=None)[0].T
-    head.weight.copy_(torch.from_numpy(weights).reshape(head.weight.shape))
-    head.bias.copy_(torch.from_numpy(np.log(shares) - (means * weights).sum(1) / 2))
+    drawn = head.weight.double().cpu().numpy().reshape(weights.shape)
+    middle = shares @ means / shares.sum()
+    head.weight.copy_(torch.from_numpy(weights + drawn).reshape(head.weight.shape))
+    head.bias.copy_(torch.from_numpy(np.log(shares) - (means * weights).sum(1) / 2 - drawn @ middle))
 
 
 def _some_of_each(truth: Any, classes: int, rng: np.random.Generator) -> Any:
