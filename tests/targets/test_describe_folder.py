@@ -6,12 +6,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import RTStructureSetStorage
 
 from modelsgenesis import cli
+from modelsgenesis.errors import GenesisError
 from modelsgenesis.files import write_json
 from modelsgenesis.targets import describe_folder as module
 from modelsgenesis.targets.describe_folder import describe_folder
 from tests.data.formats.test_dicom import write_series
+from tests.data.formats.test_dicom_damaged import without_image
 
 
 def save(path: Path, shape: tuple[int, ...], spacing: tuple[float, ...] = (1.0, 1.0, 2.0)) -> None:
@@ -36,6 +39,17 @@ def test_scans_without_labels(tmp_path: Path) -> None:
     assert found["DICOM files a series"]["largest"] == [6]
     assert [str(tmp_path / "bad.nii") in problem for problem in found["unreadable"]] == [True]
     assert found["next"].startswith("genesis prepare")
+
+
+def test_contours_are_no_scan(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", depth=6)
+    (tmp_path / "rt").mkdir()
+    without_image(RTStructureSetStorage, "RTSTRUCT")(tmp_path / "rt/contours.dcm")
+    found = describe_folder(tmp_path)
+    assert (found["scans"], found["subjects"], found["formats"]) == (1, 1, {"DICOM": 1})
+    assert found["DICOM without an image"] == ["contours.dcm"]
+    with pytest.raises(GenesisError, match="its 1 DICOM files hold no image; name a folder with scans"):
+        describe_folder(tmp_path / "rt")
 
 
 def test_labelled_data(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from modelsgenesis.types import JSON
 HEAD_PREFIXES = ("out_tr.", "dense_1.", "dense_2.", "fc.")
 """Beginnings of the names of heads: ours, and that of torchvision's ResNet."""
 _OTHER_HEAD, _OUT_OF_SCOPE = "head of another task", "scope is encoder"
+_SECOND_NAME = "second name of a tensor"
 COUNTER = "num_batches_tracked"
 STATISTICS = ("running_mean", "running_var")
 
@@ -65,9 +66,10 @@ class LoadReport:
     def warnings(self) -> list[str]:
         """What a user must hear: half of the source or more does not fit, or most of the network got nothing.
 
-        Heads of other tasks and what lies outside the scope do not count.
+        Heads of other tasks, second names, and what lies outside the scope do not count.
         """
-        unfit = [name for name, why in self.skipped.items() if why not in (_OTHER_HEAD, _OUT_OF_SCOPE)]
+        harmless = (_OTHER_HEAD, _OUT_OF_SCOPE, _SECOND_NAME)
+        unfit = [name for name, why in self.skipped.items() if why not in harmless]
         told = []
         if unfit and len(unfit) >= len(self.taken):
             told.append(
@@ -238,8 +240,9 @@ def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope:
     backbone: Any = network.backbone
     prefixes = (*backbone.encoder_prefixes, *HEAD_PREFIXES) if scope == "encoder" else ("",)
     chosen: dict[str, Tensor] = {}
+    second = tuple(f"{child}." for child in getattr(backbone, "second_names", ()))
     for name, tensor in tensors.items():
-        reason = _unwanted(name, own, prefixes, head)
+        reason = _SECOND_NAME if name.startswith(second) else _unwanted(name, own, prefixes, head)
         fitted = None if reason else _fit(tensor, own[name], name in backbone.first_convolutions)
         if fitted is None:
             report.skipped[name] = reason or f"shape {tuple(tensor.shape)} does not fit {tuple(own[name].shape)}"

@@ -92,7 +92,11 @@ def _sides(target: Target) -> dict[str, dict[str, int]]:
 
 
 def _unlabelled(folder: Path) -> JSON:
-    sources = index_sources([folder])
+    found = index_sources([folder])
+    imageless = [source.path for source in found if source.series is None and is_dicom(source.path)]
+    sources = [source for source in found if source.path not in imageless]
+    if not sources:
+        raise GenesisError(f"{folder}: its {len(imageless)} DICOM files hold no image; name a folder with scans")
     formats = Counter("DICOM" if source.series else _suffix(source.path) for source in sources)
     single = [source.path for source in sources if source.series is None and not source.files]
     return {
@@ -103,6 +107,7 @@ def _unlabelled(folder: Path) -> JSON:
         "subjects": len({source.subject for source in sources}),
         **_grids(single),
         **_series(sources),
+        **({"DICOM without an image": [path.name for path in imageless]} if imageless else {}),
         "next": f"genesis prepare {folder} --out STORE",
     }
 

@@ -1,5 +1,6 @@
 """MONAI's networks as backbones are MONAI's networks: their tensors load into the plain class, which gives the same."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from modelsgenesis.errors import UsageError
 from modelsgenesis.models import BACKBONES, BackboneSettings, build_backbone
 from modelsgenesis.models.foreign.monai_networks import plain
 from modelsgenesis.models.heads import DenseNetwork
+from modelsgenesis.models.weights import STATISTICS, initialise, named_tensors
 
 WIDTH = 12
 MONAI = [name for name in BACKBONES.names() if name.startswith("monai_")]
@@ -44,8 +46,8 @@ def test_its_tensors_load_into_the_plain_class_by_their_own_names(name: str) -> 
     backbone = network.backbone
     left = by_hand.load_state_dict(backbone.state_dict(), strict=False)
     assert not left.unexpected_keys
-    aliases = ("skip_layers.",)  # DynUNet's second names of the same tensors
-    missing = {key for key in left.missing_keys if not key.startswith(aliases)}
+    second = tuple(f"{child}." for child in backbone.second_names)
+    missing = {key for key in left.missing_keys if not key.startswith(second)}
     if not backbone.output:
         assert not missing
         return
@@ -54,6 +56,14 @@ def test_its_tensors_load_into_the_plain_class_by_their_own_names(name: str) -> 
     x = torch.rand(1, 2, 32, 64, 32)
     with torch.inference_mode():
         torch.testing.assert_close(by_hand.eval()(x), network(x), rtol=0, atol=0)
+
+
+def test_a_file_of_the_plain_class_is_an_init_source_without_a_warning(name: str, tmp_path: Path) -> None:
+    torch.save(BY_HAND[name]().state_dict(), tmp_path / "monai.pt")
+    network = dense(name)
+    report = initialise(network, f"file:{tmp_path / 'monai.pt'}")
+    assert not report.warnings
+    assert report.taken >= {key for key in named_tensors(network.backbone) if not key.endswith(STATISTICS)}
 
 
 def test_the_plain_network_gives_the_same(name: str) -> None:

@@ -31,6 +31,7 @@ class MonaiBackbone(nn.Module):
         output: name of its last 1x1 convolution; "" when it has none, then a head is added to the whole network.
         any_size: whether a graph traced at one size (ONNX) is right at others.
         arguments: what the MONAI class is built with, without `out_channels`.
+        second_names: children of the MONAI network that hold tensors of other children once more.
 
     Raises UsageError for a norm or a width that the network does not come with.
     """
@@ -44,8 +45,7 @@ class MonaiBackbone(nn.Module):
     first_convolutions: tuple[str, ...] = ()
     channels: tuple[int, ...]
     strides: tuple[int, ...]
-    _aliases: tuple[str, ...] = ()
-    """Children of the MONAI network that are others once more."""
+    second_names: tuple[str, ...] = ()
 
     if TYPE_CHECKING:  # the modules that are taken over
 
@@ -62,7 +62,7 @@ class MonaiBackbone(nn.Module):
         if self.output:
             network.set_submodule(self.output, nn.Identity())
         for name, module in network.named_children():
-            if name not in self._aliases:
+            if name not in self.second_names:
                 self.add_module(name, module)
         make_right(self)
 
@@ -108,7 +108,7 @@ def plain(network: Any) -> nn.Module:
     last = result.get_submodule(backbone.output or "1")
     last.load_state_dict(head.state_dict())
     left = made.load_state_dict(tensors, strict=False)
-    unfilled = [n for n in left.missing_keys if not n.startswith((*backbone._aliases, f"{backbone.output}."))]
+    unfilled = [n for n in left.missing_keys if not n.startswith((*backbone.second_names, f"{backbone.output}."))]
     if left.unexpected_keys or (backbone.output and unfilled):
         raise RuntimeError(f"MONAI's {backbone.monai} has other tensors than its backbone: {left}")
     return result.train(network.training)
@@ -191,7 +191,7 @@ class DynUNet(MonaiBackbone):
     encoder_prefixes = ("input_block.", "downsamples.", "bottleneck.")
     first_convolutions = ("input_block.conv1.conv.weight",)
     strides = (1, 2, 4, 8, 16)
-    _aliases = ("skip_layers",)
+    second_names = ("skip_layers",)
 
     def _arguments(self, width: int, norm: NormMode) -> dict[str, Any]:
         self.channels = _levels(width, 5, 10 * width)
@@ -285,7 +285,7 @@ class SegResNet(MonaiBackbone):
     encoder_prefixes = ("convInit.", "down_layers.")
     first_convolutions = ("convInit.conv.weight",)
     strides = (1, 2, 4, 8)
-    _aliases = ("act_mod",)
+    second_names = ("act_mod",)
 
     def _arguments(self, width: int, norm: NormMode) -> dict[str, Any]:
         self.channels = _levels(width, 4)
