@@ -31,7 +31,7 @@ def section(folder: Path) -> str:
     analysis = analyse(comparison)
     found = tables_of(comparison, analysis, folder)
     tables = [_scores(comparison, analysis), _columns(found["differences"], DIFFERENCES)]
-    tables += [found[name] for name in ("labels", "convergence", "tuning", "restoration", "splits")]
+    tables += [found[name] for name in ("labels", "convergence", "tuning", "splits")]
     hours = sum(result.seconds for result in comparison.results) / 3600
     return _joined(comparison, analysis, tables, f"{len(comparison.results)} runs, {hours:.1f} hours of them alone.")
 

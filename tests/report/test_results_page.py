@@ -24,7 +24,6 @@ def test_section_has_verdict_scores_and_differences(benchmark_folder: Path) -> N
     text = section(benchmark_folder)
     assert "**Scores on the test subjects**" in text
     assert "**Differences from the reference**" in text
-    assert "**Restoration error by distortion**" in text
     assert text.index("seeds an arm") < text.index("**Scores")
 
 
