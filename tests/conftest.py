@@ -1,6 +1,7 @@
 """What several tests stand on: a small store of phantoms."""
 
 import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from modelsgenesis.phantoms.chest import chest
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("fuzz", database=None, deadline=None, print_blob=True)
 settings.load_profile("same")
+
+# A job in the background inherits Ctrl-C ignored, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 torch.set_num_threads(1)  # toy networks gain nothing from more, and lose much on a busy machine
 
