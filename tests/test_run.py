@@ -85,11 +85,11 @@ def test_a_run_killed_in_its_first_moment_begins_again(tmp_path: Path) -> None:
 def test_a_run_that_goes_on_keeps_nothing_of_its_former_weights(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.begin("finetune", Config(), "data", resume=False)
-    for path in (run.weights, run.cleaning):
+    run.figures.mkdir()
+    for path in (gone := (run.weights, run.cleaning, run.curves)):
         path.write_bytes(b"{}")
     run.take_up(Config(steps=8))
-    assert not run.weights.exists()
-    assert not run.cleaning.exists()
+    assert not any(path.exists() for path in gone)
 
 
 def test_what_a_killed_process_had_half_written_goes(tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def _initialise(network: Any, config: FinetuneSettings, described: Target) -> Lo
 
 def _finish(run: Run, monitor: str, best_step: int, warnings: Sequence[str]) -> None:
     metrics = run.metrics()
-    draw_curves(run.figures / "validation.png", metrics, ("loss", monitor), {})
+    draw_curves(run.curves, metrics, ("loss", monitor), {})
     best: JSON = next((entry for entry in metrics if entry["step"] == best_step), {})
     run.finish(best=best, warnings=[*warnings, *_of_missed(best)])
 

@@ -285,7 +285,7 @@ def _close(task: _Pretraining, run: Run, best_step: int) -> None:
     metrics = run.metrics()
     best = next((entry for entry in metrics if entry["step"] == best_step), {})
     baselines = task.check.baselines
-    draw_curves(run.figures / "validation.png", metrics, ("loss", "validation"), {"constant": baselines["constant"]})
+    draw_curves(run.curves, metrics, ("loss", "validation"), {"constant": baselines["constant"]})
     with replacing(run.weights) as temporary:
         temporary.write_bytes(run.best.read_bytes())
     run.finish(best=best)

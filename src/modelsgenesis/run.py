@@ -46,17 +46,15 @@ class Run:
         self.cleaning = path / "cleaning.json"
         self.predictions = path / "predictions"
         self.figures = path / "figures"
-        self._config, self._manifest, self._metrics = (
-            path / "config.yaml",
-            path / "manifest.json",
-            path / "metrics.jsonl",
-        )
+        self.curves = self.figures / "validation.png"
+        self.settings = path / "config.yaml"
+        self._manifest, self._metrics = path / "manifest.json", path / "metrics.jsonl"
         self._began = time.time()
 
     @property
     def exists(self) -> bool:
         """Whether a run was begun here."""
-        return self._config.is_file() and self._manifest.is_file()
+        return self.settings.is_file() and self._manifest.is_file()
 
     @property
     def finished(self) -> bool:
@@ -97,7 +95,7 @@ class Run:
         """The resolved settings the run was made with."""
         if not self.exists:
             raise UsageError(f"{self.path}: not a run folder (no config.yaml and manifest.json)")
-        return load(cls, self._config)
+        return load(cls, self.settings)
 
     def begin(
         self, command: str, config: Any, data: str, resume: bool, may_change: MayChange = nothing_changes
@@ -136,7 +134,7 @@ class Run:
         if not self._barely_begun(text):
             raise UsageError(f"{self.path}: is not empty and is no run folder; choose another --out")
         manifest = {"command": command, "data": data, "finished": False, **_environment(config)}
-        write_text(self._config, text)
+        write_text(self.settings, text)
         write_json(self._manifest, manifest)
         return True
 
@@ -145,7 +143,7 @@ class Run:
         if not self.path.exists():
             return True
         left = [path for path in self.path.iterdir() if not path.name.endswith(".partial")]
-        return not left or (left == [self._config] and self._config.read_text(encoding="utf-8") == config)
+        return not left or (left == [self.settings] and self.settings.read_text(encoding="utf-8") == config)
 
     def changes(self, config: Any) -> Changes:
         """The settings of `config` that are not those the run was last made with."""
@@ -160,11 +158,12 @@ class Run:
         self.note(finished=False, config_digest=digest(config), **entries)
         self.weights.unlink(missing_ok=True)
         self.cleaning.unlink(missing_ok=True)
+        self.curves.unlink(missing_ok=True)
         for results in (self.predictions, self.path / "evaluation"):
             shutil.rmtree(results, ignore_errors=True)
         for half in [*self.path.glob(".*.partial"), *self.checkpoints.glob(".*.partial")]:
             half.unlink(missing_ok=True)
-        write_text(self._config, to_yaml(config))
+        write_text(self.settings, to_yaml(config))
 
     def _refuse_others(self, command: str, config: Any, data: str, may_change: MayChange) -> None:
         manifest = self.manifest()
