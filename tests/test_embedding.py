@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import modelsgenesis as mg
 from modelsgenesis import cli
@@ -109,11 +110,56 @@ def test_points_are_cubes_around_places_in_patient_coordinates(scan: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("points", "said"), [([[1.0, 2.0]], r"give \(N, 3\)"), ([[0.0, 0.0, 999.0]], "lies outside the scan")]
+    ("points", "said"),
+    [
+        ([[1.0, 2.0]], r"give \(N, 3\)"),
+        ([[0.0, 0.0, 999.0]], "lies outside the scan"),
+        ([[0.0, float("nan"), 0.0]], "lies outside the scan"),
+        ([["a", 0.0, 0.0]], "are not numbers"),
+    ],
 )
 def test_points_that_cannot_be_are_refused(points: Any, said: str, scan: Path) -> None:
     with pytest.raises(UsageError, match=said):
         mg.embed(model(), scan, points=points)
+
+
+@pytest.mark.parametrize("given", [["a.nii", "b.nii"], np.zeros((16, 16, 16)), torch.zeros(16, 16, 16), None])
+def test_what_is_no_scan_is_told_what_to_become(given: Any) -> None:
+    for use in (mg.preprocess, lambda scan, network: mg.embed(network, scan)):
+        with pytest.raises(UsageError, match=rf"scan: is a {type(given).__name__}; give one file.*placed"):
+            use(given, model())
+
+
+def test_an_image_is_none_for_weights_of_volumes(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 30), dtype=np.uint8)).save(tmp_path / "image.png")
+    with pytest.raises(UsageError, match="image: a 2D image, but the weights are of volumes"):
+        mg.preprocess(tmp_path / "image.png", model())
+
+
+def test_values_that_do_not_fit_the_weights_are_named_with_their_scan(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(0, 1, (32, 32, 1)).astype(np.float32)
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "slice.nii.gz")
+    with pytest.raises(GenesisError, match=r"slice: does not fit the weights \(not unsigned"):
+        mg.preprocess(tmp_path / "slice.nii.gz", model("unet2d", modality="image"))
+
+
+def test_what_does_not_go_together_is_refused(scan: Path) -> None:
+    with pytest.raises(UsageError, match="points and maps at once"):
+        mg.embed(model(), scan, points=[[0, 0, 0]], maps=True)
+    with pytest.raises(UsageError, match="takes 3 channels, a scan has one"):
+        mg.embed(mg.load("genesis-chest-ct", channels=3), scan)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_a_network_of_another_type_gives_the_features(kind: torch.dtype, scan: Path) -> None:
+    volume, network = mg.read_volume(scan), model()
+    place = (volume.affine @ [14, 10, 12, 1])[:3]
+    choices: list[dict[str, Any]] = [{}, {"maps": True}, {"points": [place]}]
+    for chosen in choices:
+        exact = mg.embed(model(), volume, **chosen)
+        found = mg.embed(network.to(kind), volume, **chosen)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, exact, rtol=0.05, atol=0.02 * np.abs(exact).max())
 
 
 def test_the_features_do_not_depend_on_how_the_scan_is_given(scan: Path) -> None:

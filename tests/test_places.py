@@ -12,7 +12,7 @@ import modelsgenesis
 from modelsgenesis import cli
 from modelsgenesis.benchmark.loading import load_plan
 from modelsgenesis.data.index import index_sources
-from modelsgenesis.places import listed, located
+from modelsgenesis.places import listed, located, several
 from tests.benchmark.plans import LOOP, TOY
 
 TRAINING = "--backbone.width 2 --loop.batch-size 2 --loop.steps 2 --loop.validate-every 2 --loop.accelerator cpu"
@@ -158,3 +158,9 @@ def test_files_that_a_list_names(tmp_path: Path) -> None:
     assert (
         listed(tmp_path / "a", "..\\a\\b.nii") == listed(Path("/"), str(tmp_path / "a/b.nii")) == tmp_path / "a/b.nii"
     )
+
+
+def test_one_path_is_a_list_of_one() -> None:
+    assert several("runs/a") == ["runs/a"]
+    assert several(Path("a")) == [Path("a")]
+    assert several(("a", Path("b"))) == ["a", Path("b")]

@@ -75,7 +75,7 @@ def bright(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_maps_overlay_their_source(tmp_path: Path, order: tuple[int, ...], tilt: float) -> None:
     source = tmp_path / "scan.nii.gz"
     array = write_scan(source, order, (-1, 1, -1), tilt)
-    predict(save_run(tmp_path / "run"), [source], tmp_path / "out")
+    predict(str(save_run(tmp_path / "run")), str(source), str(tmp_path / "out"))  # paths as letters, one alone
     for name in ("scan.nii.gz", "scan_prob1.nii.gz"):
         found = nibabel.load(tmp_path / "out" / name)  # type: ignore[attr-defined]
         np.testing.assert_allclose(found.affine, nibabel.load(source).affine, atol=1e-5)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ from modelsgenesis.data.padding import part_around
 from modelsgenesis.data.plausible import doubt, look_at
 from modelsgenesis.data.resizing import resize_image
 from modelsgenesis.data.volume import Volume
-from modelsgenesis.errors import UsageError
+from modelsgenesis.errors import GenesisError, UsageError, first_line
 from modelsgenesis.models.evaluation import evaluating
 from modelsgenesis.models.load import load
 from modelsgenesis.models.weights import provenance_of
@@ -42,7 +42,8 @@ def preprocess(scan: str | Path | Volume, model: str | Any) -> FloatArray:
         scan: a file, the folder of a DICOM series, or a `Volume`.
         model: as of `load`, or a network that one of these functions made.
 
-    Raises UsageError for a volume where the weights are of images, GenesisError when the scan cannot be used.
+    Raises UsageError for a volume where the weights are of images, an image where they are of volumes, and what is no
+    scan, GenesisError when the scan cannot be used.
     """
     array: FloatArray = _seen(scan, _provenance(model)).array[None]
     return array
@@ -65,14 +66,20 @@ def embed(
         (2 C,): mean and standard deviation of the map over the whole scan; (N, 2 C) with `points`: of each cube; (C,
         x, y, z) with `maps`.
 
-    Raises as `preprocess`; UsageError for points that lie outside the scan or are not (N, 3).
+    Raises as `preprocess`; UsageError for points that lie outside the scan or are not (N, 3), `points` and `maps` at
+    once, and a network of several channels.
     """
-    backbone = load(str(model)) if isinstance(model, str | Path) else getattr(model, "backbone", model)
+    if points is not None and maps:
+        raise UsageError("embed: points and maps at once; the map is of the whole scan, leave one of them out")
     provenance = _provenance(model)
+    backbone = load(model) if isinstance(model, str | Path) else getattr(model, "backbone", model)
+    channels = backbone.get_parameter(backbone.first_convolutions[0]).shape[1]
+    if channels != 1:
+        raise UsageError(f"embed: the network takes {channels} channels, a scan has one; load it with channels=1")
     volume = _seen(scan, provenance)
     cube: Shape = tuple(provenance["cube"])
     if points is not None:
-        return _at_points(backbone, volume, np.asarray(points, np.float64), cube)
+        return _at_points(backbone, volume, points, cube)
     features = _map(backbone, volume.array, cube)
     return features if maps else _pooled(torch.from_numpy(features)[None])[0]
 
@@ -92,8 +99,15 @@ def _provenance(model: str | Any) -> JSON:
 
 
 def _seen(scan: str | Path | Volume, provenance: JSON) -> Volume:
+    if not isinstance(scan, str | Path | Volume):
+        raise UsageError(
+            f"scan: is a {type(scan).__name__}; give one file, the folder of a DICOM series, or a Volume (of an array, "
+            "modelsgenesis.data.volume.placed makes one)"
+        )
     volume = scan if isinstance(scan, Volume) else read_volume(scan)
     modality, window = provenance["modality"], provenance["intensity"]
+    if modality != "image" and volume.array.ndim == 2:
+        raise UsageError(f"{volume.identifier}: a 2D image, but the weights are of volumes; use weights of images")
     if modality == "image" and volume.array.ndim == 3 and volume.array.shape[2] > 1:
         raise UsageError(f"{volume.identifier}: a volume, but the weights are of images; use weights of CT or MR")
     said = doubt(look_at(volume.array), modality, volume.modality)
@@ -105,7 +119,12 @@ def _seen(scan: str | Path | Volume, provenance: JSON) -> Volume:
         spacing=_spacing(volume, provenance.get("scale", {})),
         min_slices=1,
     )
-    seen, integers, intensity = convert(volume, settings)
+    try:
+        seen, integers, intensity = convert(volume, settings)
+    except GenesisError as error:  # which knows of the values alone
+        raise GenesisError(
+            f"{volume.identifier}: does not fit the weights ({error}); use others, or convert it"
+        ) from error
     unit = replace(seen, array=intensity.unit(integers))
     across = provenance.get("scale", {}).get("across")
     if across and not unit.measured:
@@ -140,23 +159,29 @@ def _map(backbone: Any, image: FloatArray, cube: Shape) -> FloatArray:
     stride = backbone.strides[-1]
     sides = [max(side, -(-n // stride) * stride) for n, side in zip(image.shape, cube, strict=True)]
     after = [n for whole, side in zip(image.shape, sides, strict=True) for n in (side - whole, 0)][::-1]
-    device = next(backbone.parameters()).device
+    weight = next(backbone.parameters())
+    device, kind = weight.device, weight.dtype
     padded = functional.pad(torch.from_numpy(np.ascontiguousarray(image))[None, None], after)
     with evaluating(backbone):
         found: Any = sliding_window_inference(
-            padded, cube, AT_ONCE, lambda x: backbone.encode(x)[-1], overlap=OVERLAP, mode="gaussian", sw_device=device,
-            device="cpu",
+            padded, cube, AT_ONCE, lambda x: backbone.encode(x.to(kind))[-1].float(), overlap=OVERLAP, mode="gaussian",
+            sw_device=device, device="cpu",
         )  # fmt: skip
     inside = tuple(slice(0, math.ceil(n / stride)) for n in image.shape)
     return np.asarray(found[0].float().numpy()[(slice(None), *inside)])
 
 
-def _at_points(backbone: Any, volume: Volume, points: npt.NDArray[np.float64], cube: Shape) -> FloatArray:
+def _at_points(backbone: Any, volume: Volume, given: npt.ArrayLike, cube: Shape) -> FloatArray:
+    try:
+        points = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"points: are not numbers ({first_line(error)}); give (N, 3), x, y, z in mm (LPS)") from error
     if points.ndim != 2 or points.shape[1] != 3:
         raise UsageError(f"points of shape {points.shape}: give (N, 3), x, y, z in mm (LPS)")
     axes = volume.array.ndim
     places = np.linalg.solve(volume.affine[:3, :3], (points - volume.affine[:3, 3]).T).T[:, :axes]
-    outside = np.flatnonzero((places < -0.5).any(1) | (places > np.array(volume.array.shape) - 0.5).any(1))
+    inside = (places >= -0.5) & (places <= np.array(volume.array.shape) - 0.5)  # NaN is not
+    outside = np.flatnonzero(~inside.all(1))
     if len(outside):
         raise UsageError(
             f"{volume.identifier}: point {outside[0]} at {points[outside[0]].tolist()} mm lies outside the scan; "
@@ -165,7 +190,7 @@ def _at_points(backbone: Any, volume: Volume, points: npt.NDArray[np.float64], c
     rows = []
     for first in range(0, len(places), AT_ONCE):
         cubes = np.stack([_around(volume.array, place, cube) for place in places[first : first + AT_ONCE]])
-        batch = torch.from_numpy(cubes)[:, None].to(next(backbone.parameters()).device)
+        batch = torch.from_numpy(cubes)[:, None].to(next(backbone.parameters()))
         with evaluating(backbone):
             rows.append(_pooled(backbone.encode(batch)[-1].float().cpu()))
     return np.concatenate(rows) if rows else np.zeros((0, 2 * backbone.channels[-1]), np.float32)

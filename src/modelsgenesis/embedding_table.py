@@ -12,7 +12,7 @@ from modelsgenesis.embedding import embed, feature_names
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import replacing, write_csv
 from modelsgenesis.models.load import load
-from modelsgenesis.places import located, writable
+from modelsgenesis.places import located, several, writable
 from modelsgenesis.progress import Progress
 from modelsgenesis.tables import read_columns
 from modelsgenesis.types import JSON
@@ -37,13 +37,17 @@ class EmbedSummary:
 
 
 def embed_scans(
-    model: str, scans: Sequence[str | Path], out: Path, points: Path | None = None, maps: bool = False
+    model: str | Path,
+    scans: str | Path | Sequence[str | Path],
+    out: Path,
+    points: Path | None = None,
+    maps: bool = False,
 ) -> EmbedSummary:
     """Write the features of scans into the folder `out`: `features.csv`, with `maps` also NAME.npy (C, x, y, z).
 
     Args:
         model: as of `models.load.load`.
-        scans: files, folders and globs.
+        scans: files, folders and globs, or a single one.
         out: the folder; it must lie apart from the scans.
         points: a table with the columns path (of the scan, seen from the table), x, y, z (mm, LPS): one row of
             features for each point, those of a scan in the order of the table; None: one row a scan.
@@ -52,10 +56,10 @@ def embed_scans(
     A scan that cannot be used is listed in `rejected.csv`, and the rest goes on. Raises UsageError for scans that do
     not exist, GenesisError for a wrong table and when no scan could be used.
     """
-    out = writable(out)
-    refuse_inside(scans, out)
+    out, given = writable(out), several(scans)
+    refuse_inside(given, out)
     backbone = load(model)
-    sources = index(scans).sources
+    sources = index(given).sources
     wanted = None if points is None else _points(points, sources)
     sources = [source for source in sources if wanted is None or source.identifier in wanted]
     names = feature_names(backbone)

@@ -11,6 +11,11 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? " if close else ""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what another library says, for a message in one line; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:500]
+
+
 class GenesisError(Exception):
     """A failure the user can act on. The command line prints it as one line and exits with code 1.
 

@@ -1,6 +1,7 @@
 """Paths as users write them, made plain once, where they enter: in each function that a command or a program calls."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from modelsgenesis.errors import UsageError
@@ -15,6 +16,11 @@ def listed(folder: Path, name: str) -> Path:
     if "\\" in name and not os.path.lexists(path):
         path = os.path.abspath(folder / name.replace("\\", "/"))  # noqa: PTH100
     return Path(path)
+
+
+def several(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    """Paths as a list, one alone too: a string is a sequence of letters."""
+    return [paths] if isinstance(paths, str | Path) else list(paths)
 
 
 def located(path: str | Path) -> Path:

@@ -60,11 +60,11 @@ def test_what_was_trained_on_no_longer_says_that_it_restores(tmp_path: Path) -> 
     assert "| training data | not stated |" in (tmp_path / "README.md").read_text()
 
 
-@pytest.mark.parametrize("wrong", ["owner/nothing", "nothing"])
+@pytest.mark.parametrize("wrong", ["owner/nothing", "hf:nothing"])
 def test_what_is_not_there_is_named(wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(GenesisError, match=f"hf:{wrong}: "):
+    with pytest.raises(GenesisError, match=f"hf:{wrong.removeprefix('hf:')}: "):
         mg.from_pretrained(wrong)
 
 
@@ -72,3 +72,14 @@ def test_networks_can_be_copied_and_pickled() -> None:
     whole, x = network(), torch.rand(1, 2, 16, 16, 16)
     for other in (copy.deepcopy(whole), pickle.loads(pickle.dumps(whole))):
         torch.testing.assert_close(other(x), whole(x))
+
+
+def test_a_folder_is_written_where_its_name_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    network().save_pretrained("~/a/../shared")
+    assert (tmp_path / "shared" / "model.safetensors").is_file()
+    assert isinstance(mg.from_pretrained("~/shared"), DenseNetwork)
+    (tmp_path / "file").touch()
+    with pytest.raises(GenesisError, match="file: no folder to write into"):
+        network().save_pretrained("file")

@@ -2,10 +2,12 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
@@ -82,6 +84,54 @@ def test_pickles_that_run_code_are_refused(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps(Evil()))
     with pytest.raises(GenesisError, match="cannot be opened safely"):
         read_weights(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights at all", b"PK\x03\x04cut"])
+def test_what_is_no_pytorch_file_is_named_in_one_line_without_bad_advice(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.pt").write_bytes(content)
+    with pytest.raises(GenesisError, match="odd.pt: cannot be opened safely") as raised:
+        read_weights(tmp_path / "odd.pt")
+    assert "\n" not in str(raised.value)
+    assert "weights_only" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [[1, 2], torch.zeros(3), {}, {"state_dict": None}, {1: torch.zeros(2)}, {"model": {"a.weight": torch.zeros(2)}}],
+)
+def test_a_file_without_a_state_dict_is_named(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "odd.pt")
+    with pytest.raises(GenesisError, match=r"odd.pt: holds no tensors by name.*; save a state dict"):
+        read_weights(tmp_path / "odd.pt")
+
+
+@pytest.mark.parametrize("provenance", ["{not json", "[1]"])
+def test_a_damaged_provenance_is_named(provenance: str, tmp_path: Path) -> None:
+    state = network().state_dict()
+    torch.save({"state_dict": state, "provenance": provenance}, tmp_path / "odd.pt")
+    save_file(state, tmp_path / "odd.safetensors", {"provenance": provenance})
+    for name in ("odd.pt", "odd.safetensors"):
+        with pytest.raises(GenesisError, match=f"{name}: its provenance is damaged"):
+            read_weights(tmp_path / name)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_the_state_dict_of_a_network_is_a_source(prefix: str, suffix: str, tmp_path: Path) -> None:
+    source, path = network(), tmp_path / f"state.{suffix}"
+    state = {prefix + name: tensor for name, tensor in source.state_dict().items()}
+    (torch.save if suffix == "pt" else save_file)(state, path)
+    target = network()
+    report = initialise(target, f"file:{path}", head=True)
+    assert not report.missing
+    assert not report.skipped
+    for name, tensor in named_tensors(target).items():
+        torch.testing.assert_close(tensor, named_tensors(source)[name], rtol=0, atol=0)
+
+
+def test_a_backbone_alone_is_told_what_to_become() -> None:
+    with pytest.raises(UsageError, match=r"UNet3D: has no backbone; give DenseNetwork\(backbone, classes\)"):
+        initialise(UNet3D(1, 2), "scratch")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}garbage"])

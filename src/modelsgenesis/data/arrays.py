@@ -19,7 +19,7 @@ import tensorstore
 from modelsgenesis.data.levels import AXES, level_of, multiscales
 from modelsgenesis.data.tissue import FILE as TISSUE
 from modelsgenesis.data.tissue import count_blocks
-from modelsgenesis.errors import GenesisError
+from modelsgenesis.errors import GenesisError, first_line
 from modelsgenesis.files import write_json
 from modelsgenesis.types import JSON, IntegerArray, Shape, Spacing
 
@@ -121,7 +121,7 @@ def write_scan(
         _flush_folder(final.parent)
     except (OSError, ValueError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise GenesisError(f"{final}: could not be written ({_first_line(error)}); free space or rights?") from error
+        raise GenesisError(f"{final}: could not be written ({_cause(error)}); free space or rights?") from error
     shutil.rmtree(old, ignore_errors=True)
     return size
 
@@ -159,7 +159,7 @@ def open_array(store: Path, identifier: str, context: Any, level: int = 0) -> An
     try:
         return tensorstore.open(spec, context=context, open=True, read=True).result()
     except (OSError, ValueError) as error:
-        raise GenesisError(f"{path}: cannot be opened ({_first_line(error)}); prepare the scan again") from error
+        raise GenesisError(f"{path}: cannot be opened ({_cause(error)}); prepare the scan again") from error
 
 
 def stored_bytes(folder: Path) -> int:
@@ -176,9 +176,9 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _first_line(error: Exception) -> str:
+def _cause(error: Exception) -> str:
     """The cause in short: TensorStore's words end with the system's error, behind names of files that may be long."""
     code = re.search(r"os_error_code='(\d+)'", str(error))
     if code is not None:
         return os.strerror(int(code[1]))
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return first_line(error)

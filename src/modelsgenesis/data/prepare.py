@@ -19,7 +19,7 @@ from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manife
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import only_writer, read_json, write_json
-from modelsgenesis.places import writable
+from modelsgenesis.places import several, writable
 from modelsgenesis.progress import Progress
 from modelsgenesis.types import JSON
 
@@ -80,7 +80,7 @@ class _State:
 
 
 def prepare(
-    inputs: Sequence[str | Path],
+    inputs: str | Path | Sequence[str | Path],
     out: str | Path,
     config: PrepareSettings | None = None,
     workers: int | None = None,
@@ -93,7 +93,7 @@ def prepare(
     on where it ended, to the same store.
 
     Args:
-        inputs: files, folders and globs, as for `index`.
+        inputs: files, folders and globs, as for `index`, or a single one.
         out: the folder of the store; with the modality auto, of a store for each modality: `out/ct`, `out/mr`, ...
         config: how to read; defaults for CT.
         workers: processes, each with one scan in memory; None for one a core.
@@ -105,6 +105,7 @@ def prepare(
         GenesisError: no scan could be used, or the disk is full; what was stored stays good.
     """
     config, store, began = config or PrepareSettings(), writable(out), time.monotonic()
+    inputs = several(inputs)
     refuse_inside(inputs, store)
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: must be 1 or more")

@@ -43,7 +43,13 @@ class BackboneSettings:
     """A plans file of nnU-Net, whose 3d_fullres network resenc or plainconv becomes; stored as its architecture."""
 
     def __post_init__(self) -> None:
-        """Read the plans once, where they enter: a run does not depend on their file."""
+        """Read the plans once, where they enter: a run does not depend on their file.
+
+        Raises UsageError for numbers no network can be made of, and as `resolved`.
+        """
+        for name in ("width", "input_channels"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"backbone.{name}: {getattr(self, name)} must be 1 or more")
         object.__setattr__(self, "plans", resolved(self.plans))
 
 

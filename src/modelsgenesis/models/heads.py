@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelsgenesis.errors import UsageError
 from modelsgenesis.models.hub import OnHub
 
 
@@ -40,7 +41,7 @@ class DenseNetwork(nn.Module, OnHub):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, X, Y(, Z)) to logits (N, outputs, X, Y(, Z))."""
-        padded = _pad(x, self.backbone.strides[-1])
+        padded = _pad(x, self.backbone)
         logits: Tensor = self.out_tr(self.backbone.decode(self.backbone.encode(padded)))
         for axis, side in enumerate(x.shape[2:], start=2):
             logits = logits.narrow(axis, 0, side)
@@ -63,7 +64,7 @@ class ClassificationNetwork(nn.Module, OnHub):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, X, Y(, Z)) to logits (N, outputs)."""
-        return self.classify(self.backbone.encode(_pad(x, self.backbone.strides[-1]))[-1])
+        return self.classify(self.backbone.encode(_pad(x, self.backbone))[-1])
 
     def classify(self, deepest: Tensor) -> Tensor:
         """The deepest features (N, C, X, Y(, Z)) of the pyramid to logits (N, outputs)."""
@@ -71,9 +72,18 @@ class ClassificationNetwork(nn.Module, OnHub):
         return logits
 
 
-def _pad(x: Tensor, stride: int) -> Tensor:
-    """Pad the spatial sides of `x` at their ends to multiples of `stride`, repeating the border."""
-    missing = [-side % stride for side in x.shape[2:]]
+def _pad(x: Tensor, backbone: Any) -> Tensor:
+    """Pad the spatial sides of `x` at their ends to multiples of the deepest stride, repeating the border.
+
+    Raises UsageError for another number of axes than the network's: PyTorch takes some for a batch of one.
+    """
+    if x.ndim != backbone.axes + 2:
+        wanted = "N, C, X, Y, Z" if backbone.axes == 3 else "N, C, X, Y"
+        raise UsageError(
+            f"input of shape {tuple(x.shape)}: the network takes ({wanted}); add the axes of batch and channels, or "
+            f"take weights of {'volumes' if x.ndim > backbone.axes + 2 else 'images'}"
+        )
+    missing = [-side % backbone.strides[-1] for side in x.shape[2:]]
     if not any(missing):
         return x
     return functional.pad(x, [n for side in reversed(missing) for n in (0, side)], mode="replicate")

@@ -1,9 +1,11 @@
 """Pre-trained networks in one call, for use in one's own code."""
 
+import re
 import warnings
+from operator import index
+from pathlib import Path
 from typing import Any
 
-from modelsgenesis import zoo
 from modelsgenesis.errors import UsageError
 from modelsgenesis.models import build_backbone
 from modelsgenesis.models.heads import ClassificationNetwork, DenseNetwork
@@ -12,8 +14,11 @@ from modelsgenesis.models.whole import held_backbone, whole
 from modelsgenesis.places import located
 from modelsgenesis.types import JSON
 
+_REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+"""What a repository of the hub is called; not a path that begins with `.`, `~` or `/`, nor a misspelt name."""
 
-def load(model: str, channels: int = 1, norm: str = "") -> Any:
+
+def load(model: str | Path, channels: int = 1, norm: str = "") -> Any:
     """The pre-trained backbone of `model`, in evaluation mode.
 
     `encode(x)` gives its feature pyramid and `decode(pyramid)` features at every voxel, for x (N, C, X, Y, Z) or
@@ -22,15 +27,15 @@ def load(model: str, channels: int = 1, norm: str = "") -> Any:
     `provenance`.
 
     Args:
-        model: a name of `list_models()`, a path (a run folder, .safetensors, .pt), run:PATH, file:PATH or
+        model: a name of `list_models()`, a path (str or Path: a run folder, .safetensors, .pt), run:PATH, file:PATH or
             hf:OWNER/REPO. The weights must carry their provenance, as those of this package do, or be the published
             Genesis_Chest_CT.pt, which is recognised.
         channels: channels of the input; other than those of the weights, the first convolution is spread over them.
         norm: another mode of the norms; "batch" makes batch norms evaluate with the statistics of the batch, as
             published. Empty: the mode of the training, batch norms with running statistics.
 
-    Raises UsageError when there are no such weights or they do not say which network they are of, GenesisError when
-    they cannot be read.
+    Raises UsageError when there are no such weights, they do not say which network they are of, or `channels` or
+    `classes` is no number of things, GenesisError when they cannot be read.
     """
     network = segmenter(model, 1, channels, norm)
     backbone = network.backbone.eval()
@@ -38,26 +43,26 @@ def load(model: str, channels: int = 1, norm: str = "") -> Any:
     return backbone
 
 
-def segmenter(model: str, classes: int, channels: int = 1, norm: str = "") -> DenseNetwork:
+def segmenter(model: str | Path, classes: int, channels: int = 1, norm: str = "") -> DenseNetwork:
     """Pre-trained encoder-decoder with a new head: (N, C, X, Y, Z) to logits (N, classes, X, Y, Z), any size.
 
     `classes` counts the background. Arguments, attributes and errors as of `load`; in training mode.
     """
     backbone, provenance = _backbone(model, channels, norm)
-    network = DenseNetwork(backbone, classes)
+    network = DenseNetwork(backbone, _counted("classes", classes))
     _fill(network, model, provenance, "encoder-decoder")
     return network
 
 
-def classifier(model: str, classes: int, channels: int = 1, norm: str = "") -> ClassificationNetwork:
+def classifier(model: str | Path, classes: int, channels: int = 1, norm: str = "") -> ClassificationNetwork:
     """Pre-trained encoder with a new head: (N, C, X, Y, Z) to logits (N, classes). As `segmenter`."""
     backbone, provenance = _backbone(model, channels, norm)
-    network = ClassificationNetwork(backbone, classes)
+    network = ClassificationNetwork(backbone, _counted("classes", classes))
     _fill(network, model, provenance, "encoder")
     return network
 
 
-def restorer(model: str, norm: str = "") -> DenseNetwork:
+def restorer(model: str | Path, norm: str = "") -> DenseNetwork:
     """The pre-trained network with the head that it was pre-trained with, in evaluation mode.
 
     Distorted cubes (N, 1, X, Y, Z) in [0, 1] to logits whose sigmoid is the restored cube (PAPER 1.3). Arguments and
@@ -70,7 +75,7 @@ def restorer(model: str, norm: str = "") -> DenseNetwork:
     return network
 
 
-def from_pretrained(model: str) -> Any:
+def from_pretrained(model: str | Path) -> Any:
     """The whole network of a folder or repository that `save_pretrained` or `push_to_hub` wrote, in evaluation mode.
 
     Args:
@@ -79,17 +84,28 @@ def from_pretrained(model: str) -> Any:
     Raises as `load`, and GenesisError when the weights hold no head.
     """
     uri = str(model)
-    known = ":" in uri or uri in zoo.names() or located(uri).exists()
-    return whole(uri if known else f"hf:{uri}").network
+    of_hub = _REPOSITORY.fullmatch(uri) and not located(uri).exists()
+    return whole(f"hf:{uri}" if of_hub else uri).network
 
 
-def _fill(network: Any, model: str, provenance: JSON, scope: str) -> None:
+def _fill(network: Any, model: str | Path, provenance: JSON, scope: str) -> None:
     report: LoadReport = initialise(network, model, scope)
     for warning in report.warnings:
         warnings.warn(warning, stacklevel=3)
     network.load_report, network.provenance = report, provenance
 
 
-def _backbone(model: str, channels: int, norm: str) -> tuple[Any, JSON]:
+def _backbone(model: str | Path, channels: int, norm: str) -> tuple[Any, JSON]:
     provenance = provenance_of(model)
-    return build_backbone(held_backbone(provenance, model, norm, channels)), provenance
+    return build_backbone(held_backbone(provenance, model, norm, _counted("channels", channels))), provenance
+
+
+def _counted(name: str, value: int) -> int:
+    """`value` as Python's own number; UsageError when it is no whole number or less than 1."""
+    try:
+        count = index(value)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise UsageError(f"{name}: {value!r} must be a whole number, 1 or more")
+    return count

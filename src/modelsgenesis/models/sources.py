@@ -1,10 +1,11 @@
 """From the name of an init source to its file: the zoo of the package, a run, a file, the Hugging Face hub, a path."""
 
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 from modelsgenesis import zoo
-from modelsgenesis.errors import GenesisError, UsageError, meant
+from modelsgenesis.errors import GenesisError, UsageError, first_line, meant
 from modelsgenesis.places import located
 from modelsgenesis.progress import tell
 
@@ -12,17 +13,18 @@ HUB_FILE = "model.safetensors"
 """The file of weights of a folder or repository in the hub's form."""
 
 
-def parted(uri: str, kinds: Collection[str]) -> tuple[str, str]:
+def parted(uri: str | Path, kinds: Collection[str]) -> tuple[str, str]:
     """Kind and rest of an init source: KIND:REST, a name of the zoo, or a path, which is a run when it is a folder.
 
     Raises UsageError when it is none of them.
     """
+    uri = os.fspath(uri)
     kind, colon, rest = uri.partition(":")
     if kind in kinds and (colon or kind == "scratch"):
         return kind, rest
     if uri in zoo.names():
         return "zoo", uri
-    if located(uri).exists():
+    if uri and located(uri).exists():
         return ("run" if located(uri).is_dir() else "file"), uri
     names = zoo.names()
     hint = meant(uri, [*names, *kinds])
@@ -73,7 +75,7 @@ def hub_file(repository: str) -> Path:
     try:
         return Path(hf_hub_download(*wanted, local_files_only=True))
     except HFValidationError as error:
-        raise UsageError(f"hf:{repository}: no name of a repository ({_first_line(error)})") from error
+        raise UsageError(f"hf:{repository}: no name of a repository ({first_line(error)})") from error
     except LocalEntryNotFoundError:
         tell(f"hf:{repository}: is not in the cache, asking the hub")
     try:
@@ -84,13 +86,9 @@ def hub_file(repository: str) -> Path:
         if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
             raise GenesisError(f"hf:{repository}: has no {wanted[1]}; write hf:{wanted[0]}/FILE") from error
         raise GenesisError(
-            f"hf:{repository}: the hub cannot be reached, and the cache does not have it ({_first_line(error)}); check "
+            f"hf:{repository}: the hub cannot be reached, and the cache does not have it ({first_line(error)}); check "
             "the network, or copy the file here and name its path"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 LOCATIONS: dict[str, Callable[[str], Path]] = {

@@ -7,6 +7,7 @@ scratch: it returns a report of every tensor, and fails when none fits.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.errors import GenesisError, UsageError, first_line
 from modelsgenesis.files import replacing
 from modelsgenesis.models.foreign.nnssl import is_nnssl, read_nnssl
 from modelsgenesis.models.foreign.published import recognised
@@ -31,6 +32,8 @@ _OTHER_HEAD, _OUT_OF_SCOPE = "head of another task", "scope is encoder"
 _SECOND_NAME = "second name of a tensor"
 COUNTER = "num_batches_tracked"
 STATISTICS = ("running_mean", "running_var")
+_WRAPPED = re.compile(r"(module\.|_orig_mod\.)*(backbone\.)?")
+"""What a name begins with in the state dict of a network of `models.heads`: as it is, in DataParallel, compiled."""
 
 
 @dataclass
@@ -97,7 +100,7 @@ InitSource = Callable[[str, nn.Module, str, bool], LoadReport]
 """(rest of the URI, network, scope, with head) -> report."""
 
 
-def initialise(network: nn.Module, uri: str, scope: str = "encoder-decoder", head: bool = False) -> LoadReport:
+def initialise(network: nn.Module, uri: str | Path, scope: str = "encoder-decoder", head: bool = False) -> LoadReport:
     """Initialise `network` in place from the init source `uri`.
 
     Args:
@@ -110,9 +113,11 @@ def initialise(network: nn.Module, uri: str, scope: str = "encoder-decoder", hea
     """
     if scope not in ("encoder", "encoder-decoder"):
         raise UsageError(f"init scope {scope!r} is unknown; valid: encoder, encoder-decoder")
+    if not hasattr(network, "backbone"):
+        raise UsageError(f"init of a {type(network).__name__}: has no backbone; give DenseNetwork(backbone, classes)")
     kind, rest = parted(uri, INIT_SOURCES.names())
     report = INIT_SOURCES.get(kind)(rest, network, scope, head)
-    report.source = uri
+    report.source = str(uri)
     return report
 
 
@@ -183,26 +188,45 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], JSON]:
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, "pt") as stored:
-                provenance = json.loads((stored.metadata() or {}).get("provenance", "{}"))
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-                return tensors, provenance or recognised(tensors)
-        except (SafetensorError, OSError, ValueError) as error:
+                provenance = (stored.metadata() or {}).get("provenance")
+                tensors = _published({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
             raise GenesisError(f"{path}: is damaged or no safetensors file ({error}); fetch it again") from error
+        return tensors, _told(provenance, path) or recognised(tensors)
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds on a damaged or unsafe pickle
-        first = str(error).splitlines()[0]
+        unsafe = re.search(r"Unsupported \S[^\n]*?(?= was not|$)", str(error), re.MULTILINE)
         raise GenesisError(
-            f"{path}: cannot be opened safely as PyTorch weights ({first}); convert to safetensors"
+            f"{path}: cannot be opened safely as PyTorch weights ({unsafe[0] if unsafe else first_line(error)}); name "
+            "a file of weights, or save the state dict alone"
         ) from error
     if is_nnssl(content):
         return read_nnssl(content, str(path))
     content = content if isinstance(content, Mapping) else {}
-    provenance = json.loads(content["provenance"]) if isinstance(content.get("provenance"), str) else {}
-    content = content.get("state_dict", content)
-    tensors = {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
-    tensors = {name: value for name, value in tensors.items() if not name.endswith(COUNTER)}
-    return tensors, provenance or recognised(tensors)
+    state = content.get("state_dict", content)
+    tensors = _published(state if isinstance(state, Mapping) else {})
+    if not tensors:
+        held = f" but {', '.join(map(str, list(content)[:5]))}" if content else ""
+        raise GenesisError(f"{path}: holds no tensors by name{held}; save a state dict, alone or as state_dict")
+    return tensors, _told(content.get("provenance"), path) or recognised(tensors)
+
+
+def _published(state: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """The tensors of a state dict by their published names, without the counters of batches."""
+    tensors = {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    return {_WRAPPED.sub("", name, 1): value for name, value in tensors.items() if not name.endswith(COUNTER)}
+
+
+def _told(provenance: Any, path: Path) -> JSON:
+    """The provenance in a file, {} where there is none; GenesisError when it cannot be read."""
+    try:
+        told = json.loads(provenance or "{}")
+    except (TypeError, ValueError):
+        told = None
+    if not isinstance(told, dict):
+        raise GenesisError(f"{path}: its provenance is damaged; fetch it again, or save the state dict alone")
+    return told
 
 
 def describe_weights(path: Path) -> JSON:
@@ -212,7 +236,7 @@ def describe_weights(path: Path) -> JSON:
     return {"weights": path.name, "tensors": len(tensors), "parameters": parameters, **provenance}
 
 
-def provenance_of(uri: str) -> JSON:
+def provenance_of(uri: str | Path) -> JSON:
     """What the weights of the init source say of their origin; {} for scratch and for files that tell nothing.
 
     Raises UsageError for an unknown source, GenesisError as `read_weights`, and for a run that is not finished.
@@ -221,13 +245,13 @@ def provenance_of(uri: str) -> JSON:
     return {} if path is None else read_weights(path)[1]
 
 
-def file_of(uri: str) -> Path | None:
+def file_of(uri: str | Path) -> Path | None:
     """The file of the init source `uri`, None for random weights; raises as `provenance_of`."""
     kind, rest = parted(uri, INIT_SOURCES.names())
     return LOCATIONS[kind](rest) if kind in LOCATIONS else None
 
 
-def weights_file(uri: str) -> Path:
+def weights_file(uri: str | Path) -> Path:
     """The file of the init source `uri`; UsageError for random weights, else raises as `provenance_of`."""
     path = file_of(uri)
     if path is None:
@@ -253,7 +277,7 @@ def _load(source: str, tensors: Mapping[str, Tensor], network: nn.Module, scope:
             else:
                 report.loaded.append(name)
     if not chosen:
-        why = next(iter(report.skipped.values()), "the source holds no tensors")
+        why = next((f"{name}: {why}" for name, why in report.skipped.items()), "the source holds no tensors")
         raise GenesisError(f"{source}: no tensor fits the network ({why}); check the backbone's name and width")
     report.missing = [name for name in own if name not in chosen]
     report.unfilled = [name for name in report.missing if not _outside(name, prefixes, head)]

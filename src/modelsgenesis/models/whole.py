@@ -1,6 +1,7 @@
 """The whole network of an init source, its head included, and what the weights say of themselves."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from modelsgenesis.config import build
@@ -35,7 +36,7 @@ class Whole:
         return bool(self.provenance.get("command") == "pretrain")
 
 
-def whole(source: str, norm: str = "") -> Whole:
+def whole(source: str | Path, norm: str = "") -> Whole:
     """The network of the init source `source`, its head included; `norm` as of `models.load.load`.
 
     Raises UsageError for random weights and for weights that do not say which network they are of, GenesisError when
@@ -57,12 +58,18 @@ def whole(source: str, norm: str = "") -> Whole:
     return Whole(network.eval(), provenance)
 
 
-def held_backbone(provenance: JSON, source: str, norm: str = "", channels: int | None = None) -> BackboneSettings:
+def held_backbone(
+    provenance: JSON, source: str | Path, norm: str = "", channels: int | None = None
+) -> BackboneSettings:
     """The backbone that weights are of, with `channels` of input, and the mode of its norms in which they are used.
 
     Raises UsageError where `provenance` does not say, and for a norm that does not fit.
     """
     if "backbone" not in provenance:
         raise UsageError(f"{source}: does not say which network it is of; build one and call models.weights.initialise")
-    held = build(BackboneSettings, provenance["backbone"], source)
-    return replace(held, norm=used_norm(held.norm, norm, source), input_channels=channels or held.input_channels)
+    held = build(BackboneSettings, provenance["backbone"], str(source))
+    return replace(
+        held,
+        norm=used_norm(held.norm, norm, str(source)),
+        input_channels=held.input_channels if channels is None else channels,
+    )

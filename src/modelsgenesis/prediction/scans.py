@@ -14,7 +14,7 @@ from modelsgenesis.data.index import Source, index, refuse_inside, told
 from modelsgenesis.data.volume import Volume
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import readable, write_csv, write_json
-from modelsgenesis.places import located
+from modelsgenesis.places import located, several
 from modelsgenesis.prediction.ensemble import Ensemble
 from modelsgenesis.prediction.maps import Maps
 from modelsgenesis.prediction.predictor import Input, Predictor, write_maps
@@ -65,9 +65,9 @@ def write_cases(out: Path, recipe: Recipe, entries: Sequence[JSON], **more: Any)
 
 
 def predict(
-    runs: Path | Sequence[Path],
-    scans: Sequence[str | Path],
-    out: Path,
+    runs: str | Path | Sequence[str | Path],
+    scans: str | Path | Sequence[str | Path],
+    out: str | Path,
     *,
     mirror: bool = False,
     clean: bool = True,
@@ -83,7 +83,7 @@ def predict(
 
     Args:
         runs: a finished fine-tuning run, or several whose probabilities are averaged.
-        scans: files, folders and globs, as for `genesis prepare`.
+        scans: files, folders and globs, as for `genesis prepare`, or a single one.
         out: the folder.
         mirror: average over mirror images; only where the training mirrored and no label tells left from right.
         clean: keep the largest component alone of the structures for which the runs have learnt so (`cleaning.json`).
@@ -94,14 +94,15 @@ def predict(
     settings that cannot be, runs that do not agree, and scans or runs that cannot become DICOM SEG, GenesisError when
     a run has no weights or no scan could be used.
     """
-    paths, out = [runs] if isinstance(runs, Path) else list(runs), located(out)
+    paths, out = [located(run) for run in several(runs)], located(out)
+    given = several(scans)
     seg = form == "dicom-seg"
     if seg and inference.get("probabilities"):
         raise UsageError("--probabilities True: DICOM SEG holds label maps alone; leave it out, or write NIfTI")
     ensemble = Ensemble(paths, mirror, clean, **{**inference, **({"probabilities": False} if seg else {})})
     recipe = ensemble.first.recipe
-    refuse_inside(scans, out)
-    met = index(scans)
+    refuse_inside(given, out)
+    met = index(given)
     cases = _grouped(met.sources, recipe.backbone.input_channels)
     if seg:
         _refuse_for_seg(recipe, cases)

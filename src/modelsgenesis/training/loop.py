@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.errors import GenesisError, UsageError, first_line
 from modelsgenesis.progress import Progress, tell
 from modelsgenesis.run import Run
 from modelsgenesis.training import checkpoint
@@ -79,7 +79,7 @@ def make_fabric(loop: LoopSettings) -> "Fabric":
         fabric = Fabric(accelerator=loop.accelerator, devices=devices, precision=precision)
     except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
         chosen = f"{loop.accelerator}, {loop.devices}, {loop.precision}"
-        raise UsageError(f"loop.accelerator, devices, precision ({chosen}): {str(error).splitlines()[0]}") from error
+        raise UsageError(f"loop.accelerator, devices, precision ({chosen}): {first_line(error)}") from error
     fabric.launch()
     return fabric
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modelsgenesis.config import read_yaml
-from modelsgenesis.errors import GenesisError, UsageError
+from modelsgenesis.errors import GenesisError, UsageError, first_line
 from modelsgenesis.progress import tell
 from modelsgenesis.run import Run
 from modelsgenesis.types import JSON
@@ -112,7 +112,7 @@ class Trackers:
         try:
             yield
         except Exception as error:  # whatever its client raises
-            said = f"did not take {what} ({_first_line(error)}); {self._run.path} has it"
+            said = f"did not take {what} ({first_line(error)}); {self._run.path} has it"
             tell(f"warning: loop.tracker {self._asked}: {said}")
 
 
@@ -122,15 +122,11 @@ def _started(run: Run, asked: str) -> Tracker:
         tracker = LOGGERS[asked](run, known.get(asked))
     except Exception as error:  # whatever its client raises
         raise GenesisError(
-            f"loop.tracker {asked}: does not start ({_first_line(error)}); correct its own settings and add --resume, "
+            f"loop.tracker {asked}: does not start ({first_line(error)}); correct its own settings and add --resume, "
             "or leave --loop.tracker out"
         ) from error
     run.note(**{TRACKED: {**known, asked: tracker.identifier}})
     return tracker
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class _Wandb:

@@ -23,7 +23,7 @@ from modelsgenesis.data.formats.integrity import LARGEST_BYTES, check_memory, in
 from modelsgenesis.data.formats.nifti_grid import analyze_grid, nifti_grid
 from modelsgenesis.data.formats.suffixes import MGH, NIFTI
 from modelsgenesis.data.geometry import Grid
-from modelsgenesis.errors import GenesisError
+from modelsgenesis.errors import GenesisError, first_line
 
 _HEADER_BYTES = 540  # of NIfTI-2, the longer one
 _CLASSES = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
@@ -110,13 +110,9 @@ def _errors(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise GenesisError(f"{path}: cannot be read ({error.strerror}); check its rights") from error
     except (OSError, EOFError) as error:
-        raise GenesisError(f"{path}: cannot be read ({_first_line(error)}); copy it again") from error
+        raise GenesisError(f"{path}: cannot be read ({first_line(error)}); copy it again") from error
     except (ValueError, TypeError, OverflowError, KeyError) as error:
-        raise GenesisError(f"{path}: its header cannot be used ({_first_line(error)}); repair or convert it") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise GenesisError(f"{path}: its header cannot be used ({first_line(error)}); repair or convert it") from error
 
 
 def _single(path: Path, largest_bytes: int, channels: bool) -> Decoded:
