@@ -51,3 +51,10 @@ def test_truth_that_is_not_known_is_not_drawn(tmp_path: Path) -> None:
     middle = (slice(None), slice(width * 2 // 5, width * 3 // 5))
     assert unknown[middle].min() == 1
     assert known[middle].min() == 0
+
+
+def test_a_long_name_stays_within_the_figure(tmp_path: Path) -> None:
+    labels = box(1)
+    name = "cc-tumor-heterogeneity-ccth-a01_chest_ct-of-the-patient"
+    draw_overlays(tmp_path / "a.png", [Overlay(name, np.zeros(SHAPE, np.float32), labels, labels, (1.0, 1.0, 2.0))])
+    assert imread(tmp_path / "a.png")[:, :2, :3].min() == 1

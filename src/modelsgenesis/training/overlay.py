@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from modelsgenesis.types import FloatArray, Spacing
 COLOURS = ("tab:red", "tab:cyan", "tab:orange", "tab:green", "tab:pink", "tab:blue", "tab:olive", "tab:purple")
 SIDE = 2.5
 """Inches of a picture."""
+LETTERS = 40
+"""Letters of a title that have room above a picture."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ def draw_overlays(path: Path, cases: Sequence[Overlay]) -> None:
             axis.set_axis_off()
             if title == "truth" and case.truth is None:
                 continue
-            axis.set_title(f"{readable(case.name)}, {title}" if labels is None else title, fontsize=8, parse_math=False)
+            named = fill(f"{readable(case.name)}, {title}", LETTERS) if labels is None else title
+            axis.set_title(named, fontsize=8, parse_math=False)
             aspect = case.spacing[1] / case.spacing[0]
             axis.imshow(image[:, :, z].T, cmap="gray", vmin=0, vmax=1, aspect=aspect)
             shown = np.zeros((1, 1), np.uint8) if labels is None else labels[:, :, z].T
