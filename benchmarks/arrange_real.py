@@ -14,6 +14,7 @@ DATA holds a folder a source. Written are, few slices or patients being labelled
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,25 +74,24 @@ TEST_SHARE = 0.2
 """Share of the patients with X-rays who are for testing."""
 
 
-def write_segmentation(data: Path, out: Path, name: str) -> None:
-    """Write one of SEGMENTATIONS in the nnU-Net layout."""
-    pieces = SEGMENTATIONS[name]
+def write_pieces(data: Path, folder: Path, structure: str, pieces: Sequence[Piece]) -> None:
+    """Write `pieces` of the scans in `data` in the nnU-Net layout into `folder`."""
     for piece in pieces:
         image, labels = (
             sitk.ReadImage(str(data / file))[:, :, piece.first : piece.last] for file in (piece.image, piece.labels)
         )
         mask = sum((labels == value for value in piece.values[1:]), labels == piece.values[0])
         for kind, content, file in (("images", image, f"{piece.name}_0000"), ("labels", mask, piece.name)):
-            folder = out / name / f"{kind}Tr"
-            folder.mkdir(parents=True, exist_ok=True)
-            sitk.WriteImage(content, str(folder / f"{file}.nii.gz"))
+            target = folder / f"{kind}Tr" / f"{file}.nii.gz"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            sitk.WriteImage(content, str(target))
     description: JSON = {
         "channel_names": {"0": "CT"},
-        "labels": {"background": 0, name: 1},
+        "labels": {"background": 0, structure: 1},
         "numTraining": len(pieces),
         "file_ending": ".nii.gz",
     }
-    write_json(out / name / "dataset.json", description)
+    write_json(folder / "dataset.json", description)
 
 
 def write_xrays(data: Path, out: Path) -> int:
@@ -120,9 +120,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args()
-    for name in SEGMENTATIONS:
-        write_segmentation(given.data, given.out, name)
-        print(f"{name}: {len(SEGMENTATIONS[name])} cases")
+    for name, pieces in SEGMENTATIONS.items():
+        write_pieces(given.data, given.out / name, name, pieces)
+        print(f"{name}: {len(pieces)} cases")
     print(f"xrays: {write_xrays(given.data, given.out)} images")
 
 
