@@ -79,6 +79,8 @@ def alone_and_together(answer: Callable[[Tensor], Tensor], axes: int) -> tuple[T
 def test_an_item_does_not_depend_on_its_batch(name: str, norm: str, way: str, tmp_path: Path) -> None:
     if name in ("resenc", "plainconv"):
         pytest.importorskip("dynamic_network_architectures")
+    if name in WIDTHS and way not in ("load", "segmenter"):
+        pytest.skip("a slow network: its encoder and the whole of it")
     choice = BackboneSettings(name, WIDTHS.get(name, 4), norm)
     network = trained(choice)
     save_weights(tmp_path / "weights.safetensors", network, {"backbone": to_dict(choice)})
