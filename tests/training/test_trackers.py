@@ -188,13 +188,16 @@ def test_mlflow_itself_holds_what_was_sent(run: Run, tmp_path: Path, monkeypatch
 
 
 def test_so_does_weights_and_biases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     pytest.importorskip("pytorch_lightning")
     monkeypatch.setenv("WANDB_MODE", "offline")
-    for name, step in (("one", 3), ("two", 6)):  # in one process, as a program may
+    runs = (("one", 3), ("two", 6))
+    for name, step in runs:  # in one process, as a program may
         with Trackers(new_run(tmp_path / name), 0, "wandb") as kept:
             kept.log(step, {"validation": 1 / step})
             kept.show(step)
+    wandb.teardown()  # waits for the process that writes, which may be behind the end of a run
+    for name, step in runs:
         (stored,) = (tmp_path / name).glob("wandb/offline-run-*/run-*.wandb")
         records = {kind: [r for r in records_of(stored) if r.WhichOneof("record_type") == kind] for kind in KINDS}
         assert [r.run.display_name for r in records["run"]] == [name]
