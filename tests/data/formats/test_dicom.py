@@ -1,11 +1,12 @@
 """DICOM series made and read with pydicom, against the formula of the standard."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from modelsgenesis.data.formats.dicom import list_series
@@ -183,4 +184,65 @@ def test_two_patients_under_one_series_are_not_one_scan(tmp_path: Path) -> None:
     data.PatientID = "Q8"
     data.save_as(last)
     with pytest.raises(GenesisError, match=r"PatientID \(0010,0020\) is 'P7' and 'Q8'"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "said"),
+    [
+        (lambda z: (0.02 * z, 0.0), r"slices shifted by up to 1\.98 mm over the volume, .* \(a tilted gantry\?\)"),
+        (lambda z: (0.0, 0.05 * max(z - 50, 0)), r"uneven slice distance, .* mm off over the volume"),
+        (lambda z: (0.002 * z, 0.01 * (z % 2)), ""),
+    ],
+    ids=["small tilt", "distance that changes", "rounding"],
+)
+def test_small_steps_that_add_up_are_refused(
+    tmp_path: Path, offsets: Callable[[int], tuple[float, float]], said: str
+) -> None:
+    for z in range(100):
+        across, along = offsets(z)
+        pixels = np.full((4, 5), z, np.int16)
+        write_slice(tmp_path / f"{z}.dcm", pixels, "1.2", [10 + across * 0.96, -20 + across * 0.28, 2.0 * z + along])
+    if not said:
+        assert read_volume(tmp_path).array.shape == (5, 4, 100)
+        return
+    with pytest.raises(GenesisError, match=said):
+        read_volume(tmp_path)
+
+
+def test_slices_of_which_some_are_not_rescaled_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path)
+    for file in sorted(tmp_path.iterdir())[:2]:
+        data = pydicom.dcmread(file)
+        del data.RescaleSlope, data.RescaleIntercept
+        data.save_as(file)
+    with pytest.raises(
+        GenesisError, match=r"RescaleSlope \(0028,1053\) is missing in 2 of 6 files; .* export it again"
+    ):
+        read_volume(tmp_path)
+
+
+def test_padding_that_is_tissue_is_noted(tmp_path: Path) -> None:
+    write_slice(tmp_path / "a.dcm", np.array([[500, 532, 0]], np.int16), "1.2", [0.0, 0.0, 0.0], PixelPaddingValue=532)
+    volume = read_volume(tmp_path / "a.dcm")
+    assert volume.array.ravel().tolist() == [-24, -1024, -1024]
+    assert "PixelPaddingValue (0028,0120) is '532', 40 HU, which is a value of tissue; the pixels" in volume.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"SegmentSequence": [Dataset(), Dataset()]}, "SegmentSequence .* holds 2 segments, a volume holds one"),
+        ({"SegmentationType": "FRACTIONAL"}, "SegmentationType .* is 'FRACTIONAL', probabilities"),
+        ({"SegmentSequence": [Dataset()], "SegmentationType": "BINARY"}, ""),
+    ],
+)
+def test_a_segmentation_is_read_where_its_values_are_one_structure(
+    tmp_path: Path, tags: dict[str, object], said: str
+) -> None:
+    write_series(tmp_path, Modality="SEG", **tags)
+    if not said:
+        assert read_volume(tmp_path).modality == "SEG"
+        return
+    with pytest.raises(GenesisError, match=said):
         read_volume(tmp_path)

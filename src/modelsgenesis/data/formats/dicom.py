@@ -20,8 +20,8 @@ from modelsgenesis.data.formats.dicom_pixels import (
     stored_frames,
     without_unused_bits,
 )
-from modelsgenesis.data.formats.dicom_tags import load, named, one_line_errors, shown, tags_of, text
-from modelsgenesis.data.formats.dicom_values import lowest, picture_ends, read_rescale
+from modelsgenesis.data.formats.dicom_tags import items, load, named, one_line_errors, shown, tags_of, text
+from modelsgenesis.data.formats.dicom_values import TISSUE, lowest, picture_ends, read_rescale
 from modelsgenesis.data.formats.integrity import LARGEST_BYTES, check_memory
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.data.walk import OTHER_SUFFIXES
@@ -47,6 +47,7 @@ _TAGS = tags_of(
         *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
         *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue"),
         *("PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept", "RescaleType", "ModalityLUTSequence"),
+        *("SegmentSequence", "SegmentationType"),
         *(SHARED, PER_FRAME, "ExtendedOffsetTable", "ExtendedOffsetTableLengths", *PIXELS),
     )
 )
@@ -127,6 +128,12 @@ def read_dicom(files: Sequence[Path], folder: Path, largest_bytes: int = LARGEST
     with one_line_errors(folder):
         values = np.empty((len(stack.frames), rows, columns), np.float32)
     read = [_read_file(header, ranks, values) for header, ranks in _by_file(stack)]
+    unscaled = sum(not file.stated for file in read)
+    if 0 < unscaled < len(read):
+        raise GenesisError(
+            f"{folder}: {named('RescaleSlope')} is missing in {unscaled} of {len(read)} files; values of the same "
+            "series would differ in scale, export it again"
+        )
     _fill_padding(values, [one for file in read for one in file.padded], headers[0].modality)
     scales = {file.full_scale for file in read}
     return Decoded(
@@ -155,12 +162,14 @@ def _by_file(stack: Stack) -> list[tuple[Header, list[int]]]:
 
 @dataclass(frozen=True)
 class _File:
-    """What the values of one file were: their type, black to white, padded pixels by slice, and notes."""
+    """What the values of one file were: their type, black to white, padded pixels by slice, notes, and whether its
+    header states how to rescale them."""
 
     pixel_type: str
     full_scale: float | None
     padded: list[tuple[int, npt.NDArray[np.bool_]]]
     notes: list[str]
+    stated: bool
 
 
 def _read_file(header: Header, ranks: Sequence[int], values: FloatArray) -> _File:
@@ -168,14 +177,22 @@ def _read_file(header: Header, ranks: Sequence[int], values: FloatArray) -> _Fil
     path = header.path
     with one_line_errors(path):
         data = load(path, _TAGS, pixels=True)
+        if header.modality == "SEG":
+            _refuse_parted(path, data)
         coding = read_coding(path, data)
         padding = read_padding(data, coding)
         groups = list(frame_groups(data)) or [()] * header.frames
-        scales, padded, notes = set(), [], [*_shade_notes(header, data), *length_notes(data, coding, header.frames)]
+        stated, scales, padded, notes = (
+            True,
+            set(),
+            [],
+            [*_shade_notes(header, data), *length_notes(data, coding, header.frames)],
+        )
         for rank, found, frame in zip(ranks, groups, stored_frames(path, data, coding, header.frames), strict=True):
             stored = without_unused_bits(frame, coding)
             rescale = read_rescale(path, data, found, header.modality)
             notes += rescale.notes
+            stated = stated and rescale.stated
             ends = None if header.volumetric else picture_ends(coding, rescale)
             physical = rescale.apply(stored)
             if ends and coding.dark_is_high:
@@ -184,9 +201,29 @@ def _read_file(header: Header, ranks: Sequence[int], values: FloatArray) -> _Fil
             scales.add(ends[1] if ends and ends[0] == 0 else None)
             mask = padding.where(frame, stored) if padding else None
             if mask is not None:
+                notes += _padding_notes(header, data, values[rank][mask])
                 values[rank][mask] = np.inf
                 padded.append((rank, mask))
-    return _File(coding.pixel_type, scales.pop() if len(scales) == 1 else None, padded, notes)
+    return _File(coding.pixel_type, scales.pop() if len(scales) == 1 else None, padded, notes, stated)
+
+
+def _refuse_parted(path: Path, data: Dataset) -> None:
+    """GenesisError for a segmentation that is no map of one structure: its values do not say which segment it is."""
+    segments = len(items(data, "SegmentSequence"))
+    if segments > 1:
+        raise GenesisError(
+            f"{path}: {named('SegmentSequence')} holds {segments} segments, a volume holds one; convert it to a label "
+            "map"
+        )
+    if text(data, "SegmentationType") == "FRACTIONAL":
+        raise GenesisError(f"{path}: {shown(data, 'SegmentationType')}, probabilities; convert it to a label map")
+
+
+def _padding_notes(header: Header, data: Dataset, values: FloatArray) -> list[str]:
+    if header.modality != "CT" or not values.size or values.max() < TISSUE:
+        return []
+    padding = shown(data, "PixelPaddingValue")
+    return [f"{padding}, {values.max():g} HU, which is a value of tissue; the pixels that have it became air"]
 
 
 def _shade_notes(header: Header, data: Dataset) -> list[str]:

@@ -67,6 +67,7 @@ def stacked(headers: Sequence[Header], folder: Path) -> Stack:
     ordered = tuple(frames[index] for index in order)
     if len(ordered) > 1:
         _check_steps(np.diff(positions[order], axis=0), axes[2], ordered, heights[order], name)
+        _check_drift(positions[order], axes[2], min(pixel or (1.0, 1.0)), name)
         apart = float(heights[order[-1]] - heights[order[0]]) / (len(ordered) - 1)
     else:
         apart = planes[0].thickness
@@ -208,6 +209,25 @@ def _check_steps(
     if np.abs(steps - np.outer(distances, normal)).max() > allowed:
         raise GenesisError(
             f"{name}: slices shifted against each other by {named(POSITION)} (a tilted gantry?); correct the tilt first"
+        )
+
+
+def _check_drift(positions: npt.NDArray[np.float64], normal: Any, pixel: float, name: str) -> None:
+    """Small steps add up: no slice may lie half a voxel or more from where even distances along the normal put it."""
+    total = float((positions[-1] - positions[0]) @ normal)
+    off = positions - positions[0] - np.outer(np.linspace(0, total, len(positions)), normal)
+    along = np.abs(off @ normal).max()
+    across = np.linalg.norm(off - np.outer(off @ normal, normal), axis=1).max()
+    rounding = _DISTANCE_TOLERANCE * (1 + total / (len(positions) - 1))
+    if across >= max(pixel / 2, rounding):
+        raise GenesisError(
+            f"{name}: slices shifted by up to {across:.3g} mm over the volume, by {named(POSITION)} (a tilted gantry?)"
+            "; correct the tilt first"
+        )
+    if along >= max(total / (len(positions) - 1) / 2, rounding):
+        raise GenesisError(
+            f"{name}: uneven slice distance, {along:.3g} mm off over the volume by {named(POSITION)}; resample it to "
+            "even distances first"
         )
 
 

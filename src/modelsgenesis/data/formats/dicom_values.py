@@ -22,6 +22,9 @@ from modelsgenesis.types import FloatArray
 AIR = -1024.0
 """HU of what a CT scanner did not measure."""
 
+TISSUE = -500.0
+"""HU above which a value is of tissue rather than of air or of what was not measured."""
+
 _SLOPE, _INTERCEPT = "RescaleSlope", "RescaleIntercept"
 _EXACT_BITS = 16
 
@@ -34,12 +37,14 @@ class Rescale:
         slope, intercept: value = stored * slope + intercept.
         table: the data set of a Modality LUT Sequence, which takes their place; None without one.
         notes: what was missing or doubtful.
+        stated: whether the header says how; else stored values count.
     """
 
     slope: float = 1.0
     intercept: float = 0.0
     table: Dataset | None = None
     notes: tuple[str, ...] = ()
+    stated: bool = True
 
     def apply(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Physical values of any real type, rounded no earlier than to float64."""
@@ -66,7 +71,7 @@ def read_rescale(path: Path, data: Dataset, found: tuple[Dataset, ...], modality
     there = [keyword in own for keyword in (_SLOPE, _INTERCEPT)]
     if not any(there):
         missing = f"{named(_SLOPE)} is missing; stored values were taken as HU"
-        return Rescale(notes=(missing,) if modality == "CT" else ())
+        return Rescale(notes=(missing,) if modality == "CT" else (), stated=False)
     slope, intercept = number(own, _SLOPE), number(own, _INTERCEPT)
     if slope is None or intercept is None or slope == 0:
         wrong = _INTERCEPT if slope else _SLOPE

@@ -14,7 +14,8 @@ from modelsgenesis.data.formats.integrity import check_memory, check_picture
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
 
-_BITS, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES, _SAMPLE_FORMAT = 258, 262, 270, 274, 277, 339
+_BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION = 258, 259, 262, 270, 274
+_SAMPLES, _SAMPLE_FORMAT = 277, 339
 _MIN_IS_WHITE = 0
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _RIGHT = {(_UNSIGNED, 1), (_UNSIGNED, 4), (_UNSIGNED, 8), (_UNSIGNED, 16), (_SIGNED, 32), (_FLOAT, 32)}
@@ -100,6 +101,10 @@ def _check_tiff(path: Path, tags: Mapping[int, Any]) -> None:
         return
     kind, bits = (_one(tags.get(tag, 1)) for tag in (_SAMPLE_FORMAT, _BITS))
     white = tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE
+    if bits == 32 and tags.get(_COMPRESSION, 1) != 1 and getattr(tags, "prefix", b"") == b"MM":
+        raise GenesisError(
+            f"{path}: a compressed TIFF of 32 bits, the highest byte first, is not read; save it without compression"
+        )
     if (kind, bits) not in _RIGHT or (white and kind != _UNSIGNED):
         names = {_UNSIGNED: "unsigned", _SIGNED: "signed", _FLOAT: "floating point"}
         inverted = ", 0 being white" if white else ""
