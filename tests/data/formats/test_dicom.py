@@ -246,3 +246,28 @@ def test_a_segmentation_is_read_where_its_values_are_one_structure(
         return
     with pytest.raises(GenesisError, match=said):
         read_volume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mark", "values", "said"),
+    [
+        ("EchoTime", (20, 90), r"EchoTime \(0018,0081\) is 20 and 90 within one series; split the series by it"),
+        ("SeriesNumber", (3, 4), r"SeriesNumber .* is 3 and 4 within"),
+        ("ConvolutionKernel", ("B30f", "B70f"), "ConvolutionKernel .* is B30f and B70f"),
+        ("FrameOfReferenceUID", ("1.2.3", "1.2.4"), "FrameOfReferenceUID .* is 1.2.3 and 1.2.4"),
+        ("EchoTime", (4.6, 4.6001), ""),
+        ("AcquisitionNumber", (1, 2), ""),
+    ],
+)
+def test_slices_in_even_order_may_be_of_several_volumes(
+    tmp_path: Path, mark: str, values: tuple[object, object], said: str
+) -> None:
+    """Two volumes half a step apart, and MR that is acquired in two passes, which is one."""
+    for z in range(8):
+        pixels = np.full((4, 5), z, np.int16)
+        write_slice(tmp_path / f"{z}.dcm", pixels, "1.2", [10.0, -20.0, float(z)], **{mark: values[z % 2]})
+    if not said:
+        assert read_volume(tmp_path).array.shape == (5, 4, 8)
+        return
+    with pytest.raises(GenesisError, match=said):
+        read_volume(tmp_path)

@@ -37,8 +37,15 @@ POSITION, ORIENTATION = "ImagePositionPatient", "ImageOrientationPatient"
 PIXEL_SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 """Distance of rows and of columns in mm: in the patient, at the detector of an X-ray, on a scanned film."""
 
+OF_ONE_SERIES = (
+    *("StudyInstanceUID", "FrameOfReferenceUID", "SeriesNumber", "SeriesDescription", "StackID", "Units"),
+    *("ConvolutionKernel", "EchoTime", "EffectiveEchoTime", "DiffusionBValue"),
+)
+"""Attributes in which the slices of one volume agree, or say nothing."""
+
 TAGS = tags_of(
     (
+        *OF_ONE_SERIES,
         *("SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "InstanceNumber"),
         *("Rows", "Columns", "NumberOfFrames", "SliceThickness", "SpacingBetweenSlices", "ImageType"),
         *(
@@ -110,6 +117,7 @@ class Header:
         mosaic: whether its one frame is a sheet of all slices, as Siemens stores functional MR.
         part: whether it is one of several files that its frames were parted into (a concatenation).
         missing: the attributes of planes that are missing or impossible, as messages name them.
+        marks: what it says of `OF_ONE_SERIES`, outside its functional groups.
     """
 
     path: Path
@@ -127,6 +135,7 @@ class Header:
     mosaic: bool
     part: bool
     missing: tuple[str, ...]
+    marks: dict[str, str]
 
     @property
     def position(self) -> tuple[float, ...] | None:
@@ -175,6 +184,7 @@ def _header(path: Path, data: Dataset) -> Header:
         mosaic="MOSAIC" in text(data, "ImageType").upper(),
         part=value(data, "ConcatenationUID") is not None,
         missing=tuple(dict.fromkeys(name for _, missing in places for name in missing)),
+        marks={name: text(data, name) for name in OF_ONE_SERIES if name in data},
     )
 
 

@@ -8,10 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
-from modelsgenesis.data.formats.dicom_header import PER_FRAME, SHARED, Header, frame_groups
+from modelsgenesis.data.formats.dicom_header import (
+    OF_ONE_SERIES,
+    PER_FRAME,
+    SHARED,
+    Header,
+    frame_groups,
+)
 from modelsgenesis.data.formats.dicom_tags import items, keyword_of, load, named, one_line_errors, tags_of, text, value
 
 _INSTANCE = "SOPInstanceUID"
+_MEASURED = ("EchoTime", "EffectiveEchoTime", "DiffusionBValue")
 
 MARKS = (
     *("EchoTime", "EffectiveEchoTime", "EchoNumbers", "TemporalPositionIdentifier", "TemporalPositionIndex"),
@@ -60,6 +67,26 @@ def _place(header: Header, number: int) -> str:
 def told_apart(frames: Frames, heights: Heights) -> str:
     """By which attribute slices at uneven distances fall into even volumes, and what to do; "" when by none."""
     return _partition(_marks(frames), heights)
+
+
+def of_several(frames: Frames) -> str:
+    """By which attribute slices in even order are of several volumes, and what to do; "" when they are of one."""
+    several = {header.path: _marks_of_file(header.path) for header, _ in frames if header.frames > 1}
+    marks = [{**header.marks, **(several[header.path][n] if header.path in several else {})} for header, n in frames]
+    for name in OF_ONE_SERIES:
+        said = {one[name] for one in marks if one.get(name)}
+        values = {_rounded(text) for text in said} if name in _MEASURED else said
+        if len(values) > 1:
+            return f"{_label(name)} is {_listed(sorted(values))} within one series; split the series by it"
+    return ""
+
+
+def _rounded(text: str) -> str:
+    """A number to four digits, so that rounding tells nothing apart; other text as it is."""
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text
 
 
 def _partition(marks: Sequence[Marks], heights: Heights) -> str:

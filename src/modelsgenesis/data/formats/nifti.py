@@ -122,8 +122,10 @@ def _single(path: Path, largest_bytes: int, channels: bool) -> Decoded:
     check_memory(path, shape, largest_bytes)
     kind, offset = header.get_data_dtype(), int(header.get_data_offset())
     _check_kind(path, kind)
-    if not 0 <= offset < 2**40:
-        raise GenesisError(f"{path}: vox_offset {offset} cannot be; repair the header")
+    if not header.sizeof_hdr <= offset < 2**40:
+        raise GenesisError(
+            f"{path}: vox_offset {offset} cannot be, the header has {header.sizeof_hdr} bytes; repair it"
+        )
     needed = offset + int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     if packed:
         raw = np.frombuffer(_unpacked(path, magic, needed, largest_bytes), kind, int(np.prod(shape)), offset)

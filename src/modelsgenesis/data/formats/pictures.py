@@ -39,6 +39,8 @@ def read_picture(path: Path, largest_bytes: int) -> Decoded:
             if _has_more_bits(path, image):
                 if image.mode == "LA":
                     raise GenesisError(f"{path}: grey of 16 bits with an alpha channel; save it without alpha")
+                if image.getexif().get(_ORIENTATION, 1) not in (0, 1):
+                    raise GenesisError(f"{path}: colour of 16 bits with an EXIF orientation; save it upright, as grey")
                 return _by_itk(path)
             return _decoded(path, image, largest_bytes)
     except UnidentifiedImageError as error:
