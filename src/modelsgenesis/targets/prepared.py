@@ -167,7 +167,8 @@ class PreparedTarget:
         if not doubted:
             return []
         first = f"{doubted[0].source} {doubted[0].doubt} (used as {doubted[0].modality})"
-        return [f"{len(doubted)} of {len(scans)} scans do not look like what they are used as: {first}"]
+        said = f"{len(doubted)} of {len(scans)} scans do not look like what they are used as: {first}"
+        return [f"{said}; if they are something else, say so by --images.modality"]
 
     def digest(self) -> str:
         """Identifies the contents of all cases and the meaning of their labels."""

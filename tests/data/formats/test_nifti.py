@@ -294,3 +294,13 @@ def test_mgh_under_the_other_name_is_read(tmp_path: Path) -> None:
     (tmp_path / "d.mgh").write_bytes(bytes(400))
     with pytest.raises(GenesisError, match=r"d\.mgh: "):
         read_volume(tmp_path / "d.mgh")
+
+
+def test_voxels_that_begin_in_the_header_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.nii"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4)), path)
+    content = bytearray(path.read_bytes())
+    content[108:112] = np.float32(0).tobytes()
+    path.write_bytes(content)
+    with pytest.raises(GenesisError, match="vox_offset 0 cannot be, the header has 348 bytes"):
+        read_volume(path)

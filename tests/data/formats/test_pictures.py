@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 from PIL import Image
 
 from modelsgenesis.data.volume import read_volume
@@ -212,3 +213,17 @@ def test_what_imagej_says_beside_the_pixels(tmp_path: Path) -> None:
         with pytest.raises(GenesisError, match=reason):
             read_volume(tiff(tmp_path / "x.tif", pixels, 1, description=description))
     read_volume(tiff(tmp_path / "x.tif", pixels, 1, description="ImageJ=1.54\nimages=1\n"))
+
+
+def test_16_bits_in_colour_on_their_side_are_refused(tmp_path: Path) -> None:
+    grey = np.arange(240, dtype=np.uint16).reshape(12, 20) * 101
+    sitk.WriteImage(sitk.GetImageFromArray(np.stack([grey] * 3, -1), isVector=True), str(tmp_path / "x.png"))
+    content = (tmp_path / "x.png").read_bytes()
+    np.testing.assert_array_equal(read_volume(tmp_path / "x.png").array, grey.T)
+    turned = Image.Exif()
+    turned[274] = 6
+    body = b"eXIf" + turned.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "x.png").write_bytes(content[:33] + chunk + content[33:])
+    with pytest.raises(GenesisError, match="colour of 16 bits with an EXIF orientation; save it upright, as grey"):
+        read_volume(tmp_path / "x.png")
