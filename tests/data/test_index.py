@@ -1,12 +1,11 @@
 import os
 import re
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from modelsgenesis.data.index import index_sources, refuse_inside, subject_remark
+from modelsgenesis.data.index import index_sources, refuse_inside
 from modelsgenesis.errors import GenesisError, UsageError
 
 
@@ -140,22 +139,6 @@ def test_paths_of_windows_in_a_table(tmp_path: Path) -> None:
     table = tmp_path / "subjects.csv"
     table.write_text("Subject;Path\nS1;scans\\P1\\a.nii\nS1;P1\\a.nii\nS2;P2/a.nii\n")
     assert [source.subject for source in index_sources([tmp_path], str(table))] == ["S1", "S2"]
-
-
-def test_one_subject_for_all_is_remarked(tmp_path: Path) -> None:
-    touch(tmp_path, "P1/a.nii", "P1/b.nii")
-    sources = index_sources([tmp_path], "folder")
-    assert subject_remark(sources, "folder").startswith(
-        "all 2 scans are of one subject, 'P1' (the name of their folder)"
-    )
-    unnamed = [replace(source, subject="ANONYMOUS") for source in sources]
-    told = subject_remark(unnamed, "auto")
-    assert "'ANONYMOUS' (the DICOM PatientID)" in told
-    assert "--subject folder" in told
-    assert "--subject FILE.csv" in told
-    assert not subject_remark(unnamed, "subjects.csv"), "the user says so"
-    assert not subject_remark(unnamed[:1], "auto")
-    assert not subject_remark(index_sources([tmp_path]), "auto")
 
 
 @pytest.mark.parametrize(

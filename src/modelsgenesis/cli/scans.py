@@ -37,8 +37,8 @@ def prepare(given: Arguments) -> None:
     )
     for line in _about_prepared(choice, summary):
         print(f"  {line}")
-    if summary.remark:
-        print(f"warning: {summary.remark}")
+    for remark in summary.remarks:
+        print(f"warning: {remark}")
 
 
 def _about_prepared(choice: Any, summary: Any) -> Iterator[str]:

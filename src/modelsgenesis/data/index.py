@@ -81,19 +81,6 @@ def refuse_inside(inputs: Sequence[str | Path], store: Path) -> None:
                 raise UsageError(f"--out {store}: {how} {entry}, which is to be read; choose a folder apart from it")
 
 
-def subject_remark(sources: Sequence[Source], rule: str) -> str:
-    """What a user must hear when many scans are of one subject, so that no split can part them; empty otherwise."""
-    subjects = {source.subject for source in sources}
-    if len(sources) < 2 or len(subjects) > 1 or rule not in ("auto", "folder"):
-        return ""
-    told = "the DICOM PatientID" if rule == "auto" else "the name of their folder"
-    other = "--subject folder (each patient in a folder), or " if rule == "auto" else ""
-    return (
-        f"all {len(sources)} scans are of one subject, {subjects.pop()!r} ({told}), so none can be held out; "
-        f"if they are of several, use {other}--subject FILE.csv (columns path and subject)"
-    )
-
-
 @dataclass
 class Index:
     """What lies in some inputs.

@@ -12,10 +12,11 @@ from modelsgenesis.config import to_dict
 from modelsgenesis.data.arrays import SCANS, create_groups, scan_path
 from modelsgenesis.data.convert import MODALITIES, PrepareSettings
 from modelsgenesis.data.guarded import guarding
-from modelsgenesis.data.index import Index, Source, index, refuse_inside, subject_remark
+from modelsgenesis.data.index import Index, Source, index, refuse_inside
 from modelsgenesis.data.job import AUTO, Job, Rejected, Unchanged, Unwritable, process, store_of
 from modelsgenesis.data.lists import REJECTED, without_figures, write_rejected, write_unread
 from modelsgenesis.data.manifest import MANIFEST, Scan, append_scan, read_manifest, write_manifest
+from modelsgenesis.data.remarks import copies_remark, parted_remark, subject_remark
 from modelsgenesis.data.workers import Lost, run_jobs
 from modelsgenesis.errors import GenesisError, UsageError
 from modelsgenesis.files import only_writer, read_json, write_json
@@ -45,6 +46,7 @@ class PrepareSummary:
         stores: folder of each store to the number of its scans.
         doubted: scans kept by force although they do not look like their modality.
         noted: note on a header to the number of scans it is about.
+        remarks: what spoils splits or scans: all of one subject, series in several folders, copies.
     """
 
     found: int
@@ -53,7 +55,7 @@ class PrepareSummary:
     rejected: dict[str, int]
     bytes_stored: int
     seconds: float
-    remark: str = ""
+    remarks: list[str] = field(default_factory=list)
     unread: dict[str, int] = field(default_factory=dict)
     excluded: int = 0
     stores: dict[str, int] = field(default_factory=dict)
@@ -128,6 +130,7 @@ def prepare(
 
 def _summary(state: _State, met: Index, reasons: dict[str, int], seconds: float) -> PrepareSummary:
     scans = state.all_scans()
+    remarks = (subject_remark(met.sources, state.config.subject), parted_remark(met.sources), copies_remark(scans))
     return PrepareSummary(
         found=len(met.sources),
         stored=state.stored,
@@ -140,7 +143,7 @@ def _summary(state: _State, met: Index, reasons: dict[str, int], seconds: float)
         stores={str(state.store(modality)): len(held) for modality, held in state.scans.items() if held},
         doubted=sum(bool(scan.doubt) for scan in scans),
         noted=without_figures(note for scan in scans for note in scan.notes),
-        remark=subject_remark(met.sources, state.config.subject),
+        remarks=list(filter(None, remarks)),
     )
 
 
