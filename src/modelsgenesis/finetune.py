@@ -58,7 +58,7 @@ class FinetuneSettings:
     """Everything a fine-tuning run depends on. Optimiser and schedule are the papers' (PAPER 1.4)."""
 
     init: str = "scratch"
-    """scratch, scratch:he, scratch:xavier, run:PATH or file:PATH."""
+    """A name of the zoo, a path, run:PATH, file:PATH, hf:OWNER/REPO, or scratch, scratch:he, scratch:xavier."""
     scope: Literal["auto", "encoder", "encoder-decoder"] = "auto"
     """What of the backbone is taken from init: encoder, encoder-decoder, or auto (encoder for a classification)."""
     rescale: bool = False
