@@ -73,9 +73,10 @@ def embed(
         raise UsageError("embed: points and maps at once; the map is of the whole scan, leave one of them out")
     provenance = _provenance(model)
     backbone = load(model) if isinstance(model, str | Path) else getattr(model, "backbone", model)
-    channels = backbone.get_parameter(backbone.first_convolutions[0]).shape[1]
-    if channels != 1:
-        raise UsageError(f"embed: the network takes {channels} channels, a scan has one; load it with channels=1")
+    if backbone.input_channels != 1:
+        raise UsageError(
+            f"embed: the network takes {backbone.input_channels} channels, a scan has one; load it with channels=1"
+        )
     volume = _seen(scan, provenance)
     cube: Shape = tuple(provenance["cube"])
     if points is not None:

@@ -41,11 +41,11 @@ def test_a_series_in_several_folders_is_remarked(tmp_path: Path) -> None:
 def test_copies_under_several_subjects_are_remarked(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     image = nibabel.Nifti1Image(rng.integers(-1000, 400, (24, 24, 24)).astype(np.int16), np.eye(4))
-    for name in ("a", "b"):
-        nibabel.save(image, tmp_path / f"{name}.nii")
+    for name in ("a.nii", "b.nii.gz"):  # compared by their voxels, as fine-tuning does
+        nibabel.save(image, tmp_path / name)
     found = prepare([tmp_path], tmp_path.parent / f"{tmp_path.name}-store", PrepareSettings(), workers=1)
     assert found.stored == 2
     assert found.remarks == [
-        "2 scans under several subjects are 1 alone, byte for byte, such as a and b; remove the copies, or name their "
-        "subject by --subject FILE.csv"
+        "2 scans are the image of another subject's, such as a and b; remove the copies, or name their subject by "
+        "--subject FILE.csv"
     ]

@@ -64,6 +64,11 @@ class Scan:
     doubt: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def image(self) -> str:
+        """What scans of the same image share: the hash of the voxels, of the source in stores of older versions."""
+        return self.voxels or self.digest
+
     def level_shape(self, level: int) -> Shape:
         """The shape of a level, (X, Y, Z) or (X, Y)."""
         return level_shape(self.shape, self.levels[level])

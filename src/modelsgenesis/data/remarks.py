@@ -37,15 +37,15 @@ def parted_remark(sources: Sequence[Source]) -> str:
 
 
 def copies_remark(scans: Iterable[Scan]) -> str:
-    """What a user must hear when scans of several subjects have the same content, so that a split cannot part them."""
+    """What a user must hear when scans of several subjects are one image, so that a split cannot part them."""
     alike: dict[str, list[Scan]] = defaultdict(list)
     for scan in scans:
-        alike[scan.digest].append(scan)
+        alike[scan.image].append(scan)
     copied = [same for same in alike.values() if len({scan.subject for scan in same}) > 1]
     if not copied:
         return ""
     first, second = copied[0][:2]
     return (
-        f"{sum(map(len, copied))} scans under several subjects are {len(copied)} alone, byte for byte, such as "
-        f"{first.id} and {second.id}; remove the copies, or name their subject by --subject FILE.csv"
+        f"{sum(map(len, copied))} scans are the image of another subject's, such as {first.id} and {second.id}; remove "
+        "the copies, or name their subject by --subject FILE.csv"
     )

@@ -47,7 +47,7 @@ def _shared(cases: Sequence[PreparedCase]) -> list[dict[str, Scan]]:
     owners: dict[str, dict[str, Scan]] = defaultdict(dict)
     for case in cases:
         for scan in case.images:
-            owners[scan.voxels or scan.digest].setdefault(case.case.subject, scan)
+            owners[scan.image].setdefault(case.case.subject, scan)
     return [held for held in owners.values() if len(held) > 1]
 
 

@@ -232,7 +232,7 @@ def test_padding_that_is_tissue_is_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tags", "said"),
     [
-        ({"SegmentSequence": [Dataset(), Dataset()]}, "SegmentSequence .* holds 2 segments, a volume holds one"),
+        ({"SegmentSequence": [Dataset(), Dataset()]}, "SegmentSequence .* holds 2 segments, a volume one"),
         ({"SegmentationType": "FRACTIONAL"}, "SegmentationType .* is 'FRACTIONAL', probabilities"),
         ({"SegmentSequence": [Dataset()], "SegmentationType": "BINARY"}, ""),
     ],

@@ -182,12 +182,8 @@ def _read_file(header: Header, ranks: Sequence[int], values: FloatArray) -> _Fil
         coding = read_coding(path, data)
         padding = read_padding(data, coding)
         groups = list(frame_groups(data)) or [()] * header.frames
-        stated, scales, padded, notes = (
-            True,
-            set(),
-            [],
-            [*_shade_notes(header, data), *length_notes(data, coding, header.frames)],
-        )
+        stated, scales, padded = True, set(), []
+        notes = [*_shade_notes(header, data), *length_notes(data, coding, header.frames)]
         for rank, found, frame in zip(ranks, groups, stored_frames(path, data, coding, header.frames), strict=True):
             stored = without_unused_bits(frame, coding)
             rescale = read_rescale(path, data, found, header.modality)
@@ -212,8 +208,7 @@ def _refuse_parted(path: Path, data: Dataset) -> None:
     segments = len(items(data, "SegmentSequence"))
     if segments > 1:
         raise GenesisError(
-            f"{path}: {named('SegmentSequence')} holds {segments} segments, a volume holds one; convert it to a label "
-            "map"
+            f"{path}: {named('SegmentSequence')} holds {segments} segments, a volume one; convert it to a label map"
         )
     if text(data, "SegmentationType") == "FRACTIONAL":
         raise GenesisError(f"{path}: {shown(data, 'SegmentationType')}, probabilities; convert it to a label map")

@@ -37,16 +37,23 @@ POSITION, ORIENTATION = "ImagePositionPatient", "ImageOrientationPatient"
 PIXEL_SIZES = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 """Distance of rows and of columns in mm: in the patient, at the detector of an X-ray, on a scanned film."""
 
-OF_ONE_SERIES = (
-    *("StudyInstanceUID", "FrameOfReferenceUID", "SeriesNumber", "SeriesDescription", "StackID", "Units"),
-    *("ConvolutionKernel", "EchoTime", "EffectiveEchoTime", "DiffusionBValue"),
+_MARKS_OF_FRAMES = {
+    "StackID": "FrameContentSequence",
+    "ConvolutionKernel": "CTReconstructionSequence",
+    "EffectiveEchoTime": "MREchoSequence",
+    "DiffusionBValue": "MRDiffusionSequence",
+}
+"""Those of `SHARED_MARKS` that an enhanced file holds in a functional group, and in which."""
+SHARED_MARKS = (
+    *("StudyInstanceUID", "FrameOfReferenceUID", "SeriesNumber", "SeriesDescription", "Units", "EchoTime"),
+    *_MARKS_OF_FRAMES,
 )
 """Attributes in which the slices of one volume agree, or say nothing."""
 
 TAGS = tags_of(
     (
-        *OF_ONE_SERIES,
-        *("SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "InstanceNumber"),
+        *SHARED_MARKS,
+        *("SOPClassUID", "SeriesInstanceUID", "PatientID", "Modality", "InstanceNumber"),
         *("Rows", "Columns", "NumberOfFrames", "SliceThickness", "SpacingBetweenSlices", "ImageType"),
         *(
             POSITION,
@@ -117,7 +124,7 @@ class Header:
         mosaic: whether its one frame is a sheet of all slices, as Siemens stores functional MR.
         part: whether it is one of several files that its frames were parted into (a concatenation).
         missing: the attributes of planes that are missing or impossible, as messages name them.
-        marks: what it says of `OF_ONE_SERIES`, outside its functional groups.
+        marks: what each of its planes says of `SHARED_MARKS`.
     """
 
     path: Path
@@ -135,7 +142,7 @@ class Header:
     mosaic: bool
     part: bool
     missing: tuple[str, ...]
-    marks: dict[str, str]
+    marks: tuple[dict[str, str], ...]
 
     @property
     def position(self) -> tuple[float, ...] | None:
@@ -166,8 +173,8 @@ def _header(path: Path, data: Dataset) -> Header:
     frames = max(whole(data, "NumberOfFrames") or 1, 1)
     modality = _modality(data)
     volumetric = modality in VOLUMES
-    grouped = [_grouped_place(found, volumetric) for found in frame_groups(data)]
-    places = grouped or [_place(data, data, data, volumetric)]
+    groups = list(frame_groups(data))
+    places = [_grouped_place(found, volumetric) for found in groups] or [_place(data, data, data, volumetric)]
     return Header(
         path=path,
         series=text(data, "SeriesInstanceUID") or NO_SERIES,
@@ -184,8 +191,15 @@ def _header(path: Path, data: Dataset) -> Header:
         mosaic="MOSAIC" in text(data, "ImageType").upper(),
         part=value(data, "ConcatenationUID") is not None,
         missing=tuple(dict.fromkeys(name for _, missing in places for name in missing)),
-        marks={name: text(data, name) for name in OF_ONE_SERIES if name in data},
+        marks=tuple(_marks(data, found) for found in groups or [()]),
     )
+
+
+def _marks(data: Dataset, found: tuple[Dataset, ...]) -> dict[str, str]:
+    """What a file, and the functional groups `found` of a frame, say of `SHARED_MARKS`."""
+    told = {name: text(data, name) for name in SHARED_MARKS}
+    inside = {name: text(in_group(found, macro) or Dataset(), name) for name, macro in _MARKS_OF_FRAMES.items()}
+    return {name: value for name, value in (*told.items(), *inside.items()) if value}
 
 
 def _no_image(path: Path, data: Dataset) -> GenesisError:

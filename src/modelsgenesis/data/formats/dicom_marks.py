@@ -8,13 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 
-from modelsgenesis.data.formats.dicom_header import (
-    OF_ONE_SERIES,
-    PER_FRAME,
-    SHARED,
-    Header,
-    frame_groups,
-)
+from modelsgenesis.data.formats.dicom_header import PER_FRAME, SHARED, SHARED_MARKS, Header, frame_groups
 from modelsgenesis.data.formats.dicom_tags import items, keyword_of, load, named, one_line_errors, tags_of, text, value
 
 _INSTANCE = "SOPInstanceUID"
@@ -69,12 +63,11 @@ def told_apart(frames: Frames, heights: Heights) -> str:
     return _partition(_marks(frames), heights)
 
 
-def of_several(frames: Frames) -> str:
+def mixed_by(frames: Frames) -> str:
     """By which attribute slices in even order are of several volumes, and what to do; "" when they are of one."""
-    several = {header.path: _marks_of_file(header.path) for header, _ in frames if header.frames > 1}
-    marks = [{**header.marks, **(several[header.path][n] if header.path in several else {})} for header, n in frames]
-    for name in OF_ONE_SERIES:
-        said = {one[name] for one in marks if one.get(name)}
+    marks = [header.marks[number] for header, number in frames]
+    for name in SHARED_MARKS:
+        said = {one[name] for one in marks if name in one}
         values = {_rounded(text) for text in said} if name in _MEASURED else said
         if len(values) > 1:
             return f"{_label(name)} is {_listed(sorted(values))} within one series; split the series by it"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelsgenesis.data.formats.dicom_header import ORIENTATION, PIXEL_SIZES, POSITION, Header, Plane
-from modelsgenesis.data.formats.dicom_marks import at_one_place, of_several, told_apart
+from modelsgenesis.data.formats.dicom_marks import at_one_place, mixed_by, told_apart
 from modelsgenesis.data.formats.dicom_tags import named
 from modelsgenesis.data.geometry import Grid
 from modelsgenesis.errors import GenesisError
@@ -68,7 +68,7 @@ def stacked(headers: Sequence[Header], folder: Path) -> Stack:
     if len(ordered) > 1:
         _check_steps(np.diff(positions[order], axis=0), axes[2], ordered, heights[order], name)
         _check_drift(positions[order], axes[2], min(pixel or (1.0, 1.0)), name)
-        if mixed := of_several(ordered):
+        if mixed := mixed_by(ordered):
             raise GenesisError(f"{name}: {mixed}")
         apart = float(heights[order[-1]] - heights[order[0]]) / (len(ordered) - 1)
     else:
