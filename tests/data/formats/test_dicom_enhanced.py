@@ -289,3 +289,27 @@ def test_a_claim_of_more_memory_than_the_limit_is_refused_before_it_is_taken(tmp
     assert sum(map(len, series.values())) == 2
     with pytest.raises(GenesisError, match="2147483647 frames"):
         read_volume(many)
+
+
+@pytest.mark.parametrize(
+    ("macro", "name", "values"),
+    [
+        ("MREchoSequence", "EffectiveEchoTime", (20.0, 90.0)),
+        ("MRDiffusionSequence", "DiffusionBValue", (0.0, 1000.0)),
+        ("CTReconstructionSequence", "ConvolutionKernel", ("B30f", "B70f")),
+        ("FrameContentSequence", "StackID", ("1", "2")),
+    ],
+)
+@pytest.mark.parametrize("order", ["alternating", "end to end"])
+def test_frames_in_even_order_may_be_of_several_volumes(
+    tmp_path: Path, macro: str, name: str, values: tuple[Any, Any], order: str
+) -> None:
+    pixels = np.arange(8 * 4 * 5, dtype=np.int16).reshape(8, 4, 5)
+    which = [number % 2 if order == "alternating" else number // 4 for number in range(8)]
+    frames = [group(macro, **{name: values[one]}) for one in which]
+    path = write_enhanced(tmp_path / "a.dcm", pixels, [2.0 * number for number in range(8)], frames)
+    with pytest.raises(GenesisError, match=rf"{name} .* within one series; split the series by it"):
+        read_volume(path)
+    frames = [group(macro, **{name: values[0]})] * 8
+    write_enhanced(path, pixels, [2.0 * number for number in range(8)], frames)
+    assert read_volume(path).array.shape == (5, 4, 8)
